@@ -1,0 +1,80 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gsync/model/plan.hpp"
+
+namespace gsync::config {
+
+enum class Mode : std::uint8_t { pull, push, sync };
+enum class Runtime : std::uint8_t { automatic, native, docker, podman };
+/// What to do when FTL does not answer, or does not take the new database, within [sync] ftl_deadline of a publish.
+enum class FtlFailure : std::uint8_t { report, undo, restart };
+
+/// [node]
+struct NodeConfig {
+  std::string name;                                     ///< default: the host name
+  std::string state_directory = "/var/lib/gravity-sync";  ///< history, versions, keys; owned by the user that the service runs as
+};
+
+/// [pihole]. Empty values are found out by pihole::Installation.
+struct PiholeConfig {
+  std::string directory = "/etc/pihole";
+  std::string dnsmasq_directory = "/etc/dnsmasq.d";     ///< v5's cname and dhcp files
+  std::string gravity_database;                         ///< default: files.gravity of pihole.toml, else <directory>/gravity.db
+  Runtime runtime = Runtime::automatic;
+  std::string container;                                ///< name or id, with runtime docker or podman
+  std::string ftl_binary;                               ///< default: pihole-FTL in /usr/bin or PATH
+  std::string pid_file;                                 ///< default: files.pid of pihole.toml, else /run/pihole-FTL.pid
+  std::optional<std::uint16_t> dns_port;                ///< default: dns.port of pihole.toml, else 53; 0: do not ask FTL a question after a publish
+};
+
+/// [sync]
+struct SyncConfig {
+  model::Components components;                         ///< components = ["lists", "blocklist", "dns", "cname", "dhcp"]
+  model::ShrinkLimits shrink;                           ///< shrink_percent, shrink_handful
+  FtlFailure on_ftl_failure = FtlFailure::report;       ///< "report", "undo", "restart"
+  std::chrono::milliseconds ftl_deadline{10'000};       ///< ftl_deadline_seconds
+  std::chrono::milliseconds lock_deadline{60'000};      ///< lock_deadline_seconds: how long to wait for another run or for `pihole -g`
+  std::chrono::milliseconds record_spacing{1'500};      ///< record_spacing_ms: between two writes with pihole-FTL --config (PIHOLE.md §3)
+};
+
+/// [[peer]]
+struct PeerConfig {
+  std::string name;
+  std::string host;                                     ///< name or address, IPv6 without brackets
+  std::uint16_t port = 0;                               ///< 0: from ssh_config, else 22
+  std::string user = "gravity-sync";
+  std::string identity;                                 ///< private key file; empty: ssh-agent, then <state_directory>/id_ed25519
+  std::string known_hosts;                              ///< default <state_directory>/known_hosts
+  std::string ssh_config;                               ///< read only if named
+  std::string remote_command = "gravity-sync agent";    ///< what to run there; under a forced command sshd ignores it
+  Mode mode = Mode::pull;                               ///< what the daemon does; pull and push as commands ignore it
+  std::chrono::milliseconds connect_timeout{10'000};    ///< connect_timeout_seconds: TCP, key exchange and authentication together
+  std::chrono::milliseconds idle_timeout{60'000};       ///< idle_timeout_seconds: without a byte from the peer while one is waited for
+};
+
+struct Config {
+  std::string path;                                     ///< where it was read from; empty: built-in defaults
+  NodeConfig node;
+  PiholeConfig pihole;
+  SyncConfig sync;
+  std::vector<PeerConfig> peers;
+
+  /// The peer of that name, or the only one for an empty name. Error{config} naming the peers that there are.
+  const PeerConfig& peer(const std::string& name) const;
+};
+
+inline constexpr const char* default_path = "/etc/gravity-sync/gravity-sync.toml";
+
+/// --config if given, else GRAVITY_SYNC_CONFIG, else the default path. A path that was named must exist; the default path may be missing, which gives the defaults
+/// with no peers. Unknown keys (with the nearest valid one), wrong types, values out of range, duplicates and contradictions are
+/// Error{config} whose text begins "FILE:LINE: ".
+Config load(const std::optional<std::string>& path_option);
+/// The same for a text. `path` is for messages.
+Config parse(const std::string& text, const std::string& path);
+
+}  // namespace gsync::config

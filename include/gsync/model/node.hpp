@@ -1,0 +1,61 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gsync/model/blocklist.hpp"
+#include "gsync/model/history.hpp"
+#include "gsync/model/node_info.hpp"
+#include "gsync/model/plan.hpp"
+#include "gsync/util/byte_stream.hpp"
+#include "gsync/util/deadline.hpp"
+
+namespace gsync::model {
+
+/// A Pi-hole that can be a source or a target, here (pihole::LocalNode) or far away (protocol::RemoteNode). The engine does not know which. One thread uses a Node
+/// at a time. All calls throw Error; after an error of a far node the connection is over, while a node here can be asked again.
+class Node {
+ public:
+  virtual ~Node() = default;
+
+  /// The name for messages: the host's, or the peer's in our configuration.
+  virtual std::string label() const = 0;
+
+  /// Who it is and the digests of what it holds. Costs no database read when nothing changed since the last call of any process.
+  virtual NodeInfo describe() = 0;
+
+  /// Makes this process the only one that works on this node, and waits until no `pihole -g` runs there. Gives the description under the lock. Error{busy} at the
+  /// deadline. unlock() is implied when the node is destroyed, the connection ends or the process dies.
+  virtual NodeInfo lock(util::Deadline deadline) = 0;
+  virtual void unlock() = 0;
+
+  /// What people edit, read from live in short steps. Error{busy} when somebody edits without pause.
+  virtual Lists lists() = 0;
+  virtual Records records() = 0;
+  /// The compiled sets' digests and statistics. May bring the shadow up to live.
+  virtual Blocklist blocklist() = 0;
+  /// The rows wished for, from this node's shadow. Needs the lock; the reader must be gone before the next call.
+  virtual std::unique_ptr<BlocklistReader> blocklist_rows(const std::vector<BlocklistWish>& wishes) = 0;
+  /// The live database as bytes of a consistent copy, and its size. Needs the lock.
+  struct Copy {
+    std::uint64_t bytes = 0;
+    std::unique_ptr<util::ByteReader> reader;
+  };
+  virtual Copy copy() = 0;
+
+  /// Makes the change and publishes it: afterwards live is the whole new version, or, after any error and any crash, the whole old one. `rows` answers change.wishes
+  /// (null when there are none), `copy` is there when change.whole_copy. Keeps what was there as a version and writes the history line. Needs the lock.
+  /// Error{conflict}: the target is not (any more) what the change was made for; {refused}: a safety check; {incompatible}, {corrupt}, {no_space}.
+  virtual ApplyReport apply(const Change& change, BlocklistReader* rows, util::ByteReader* copy) = 0;
+
+  /// Newest first.
+  virtual std::vector<VersionInfo> versions() = 0;
+  /// Error{not_found}.
+  virtual Version version(std::int64_t id) = 0;
+
+  /// Writes a line into this node's history (a refusal, a push that this node started). A read-only node ignores it.
+  virtual void note(const HistoryEntry& entry) = 0;
+};
+
+}  // namespace gsync::model

@@ -1,0 +1,50 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gsync/model/digest.hpp"
+
+namespace gsync::model {
+
+/// What this Pi-hole's schema and runtime can hold. Decided by looking at tables and files, not at version numbers (PIHOLE.md §1: "the number does not tell
+/// the shape").
+struct Capabilities {
+  bool allow_lists = false;         ///< adlist.type and the table antigravity
+  bool address_unique = false;      ///< adlist is unique on address alone: one address cannot be both a block and an allow list
+  bool abp_entries = false;         ///< adlist.abp_entries
+  std::array<std::string, 3> records_unavailable;  ///< by RecordKind: why that kind cannot be given or taken here; empty when it can
+};
+
+/// A node as it presents itself. Strings are for people and logs; nothing is decided by them.
+struct NodeInfo {
+  std::string node_id;      ///< 32 hex digits, made once at random; equal ids mean a cloned card
+  std::string name;         ///< host name
+  std::string software;     ///< our version on that node
+  std::string core_version; ///< Pi-hole's, "" when unknown
+  std::string ftl_version;
+  std::int64_t schema = 0;  ///< info.version
+  Capabilities capabilities;
+  Digests digests;
+  std::string live_identity;      ///< opaque: changes with every change of the live file
+  std::uint64_t live_bytes = 0;
+  std::uint64_t list_rows = 0;
+  std::uint64_t blocklist_rows = 0;
+  bool read_only = false;         ///< the agent was started with --read-only: no lock as a target, no apply
+  bool damaged = false;           ///< live cannot be read as a gravity.db; only a whole copy helps. Digests are zero
+  std::string damage;             ///< how we know
+  std::vector<std::string> notes; ///< what is not synced and why
+};
+
+template <class Archive>
+void fields(Archive& a, Capabilities& c) {
+  a(c.allow_lists, c.address_unique, c.abp_entries, c.records_unavailable);
+}
+template <class Archive>
+void fields(Archive& a, NodeInfo& n) {
+  a(n.node_id, n.name, n.software, n.core_version, n.ftl_version, n.schema, n.capabilities, n.digests, n.live_identity, n.live_bytes, n.list_rows, n.blocklist_rows,
+    n.read_only, n.damaged, n.damage, n.notes);
+}
+
+}  // namespace gsync::model

@@ -1,0 +1,91 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gsync/model/blocklist.hpp"
+#include "gsync/model/diff.hpp"
+#include "gsync/model/history.hpp"
+#include "gsync/model/node_info.hpp"
+
+namespace gsync::model {
+
+/// What a run may touch. `--only lists,blocklist,dns,cname,dhcp`.
+struct Components {
+  bool lists = true;
+  bool blocklist = true;
+  std::array<bool, 3> records{true, true, true};  ///< by RecordKind
+  bool any() const { return lists || blocklist || records[0] || records[1] || records[2]; }
+  bool all() const { return lists && blocklist && records[0] && records[1] && records[2]; }
+};
+
+/// When a change looks like an accident: something is emptied, or loses more than `share` percent and more than `handful` entries.
+struct ShrinkLimits {
+  unsigned share_percent = 50;
+  unsigned handful = 5;
+};
+
+/// Everything that one node knows about itself and that a plan is made from.
+struct NodeState {
+  NodeInfo info;
+  Lists lists;
+  Records records;
+  Blocklist blocklist;
+};
+
+/// What a target is asked to do, in one piece. It is made for exactly the target that `expected` describes; another one refuses with Error{conflict}.
+struct Change {
+  Action action = Action::pull;
+  std::string source;         ///< name of the node the content comes from
+  std::string started_by;
+  Digests expected;
+  bool force = false;         ///< overrides the shrink check, nothing else
+  bool whole_copy = false;    ///< the source's database itself follows as bytes; `rows` and `wishes` are empty
+  std::uint64_t copy_bytes = 0;
+  Digest copy_lists;          ///< the digests that the copy must have when it has arrived
+  Digest copy_blocklist;
+  std::vector<RowChange> rows;
+  std::vector<BlocklistWish> wishes;  ///< adlists (as they are after `rows`) whose compiled sets follow
+  Records records;            ///< nullopt: leave that kind alone
+  std::uint64_t bytes_before = 0;  ///< on the wire so far, for the history
+};
+
+/// What a target did.
+struct ApplyReport {
+  ChangeCounts counts;
+  std::int64_t version = 0;       ///< what was there before, see Node::version
+  std::int64_t history_id = 0;
+  bool published = false;         ///< the database was exchanged (records alone do not)
+  bool dns_paused = false;
+  std::int64_t publish_microseconds = 0;  ///< the lock was held on live for so long
+  std::vector<std::string> warnings;      ///< FTL did not come back, records that could not be set…
+};
+
+struct Plan {
+  Change change;
+  std::vector<RecordChange> records;      ///< of `change.records` against what is there
+  std::vector<std::string> warnings;      ///< what the target cannot hold
+  std::optional<std::string> refusal;     ///< why the target would refuse without --force
+  bool nothing_to_do() const;
+};
+
+/// What must be done to `target` so that it is as `source` in `components`. Pure. Rows that the target's schema cannot hold are left out with a warning.
+Plan plan_replication(const NodeState& source, const NodeState& target, const Components& components, const ShrinkLimits& limits);
+
+/// Lists as `capabilities` can hold them; a warning for each row that cannot be.
+Lists fitted(Lists lists, const Capabilities& capabilities, std::vector<std::string>& warnings);
+
+/// The sentence for a person when going from `before` to `after` looks like an accident, per table.
+std::optional<std::string> shrink_refusal(const Lists& before, const Lists& after, const ShrinkLimits& limits);
+std::optional<std::string> shrink_refusal(std::string_view what, std::uint64_t before, std::uint64_t after, const ShrinkLimits& limits);
+
+template <class Archive>
+void fields(Archive& a, Change& c) {
+  a(c.action, c.source, c.started_by, c.expected, c.force, c.whole_copy, c.copy_bytes, c.copy_lists, c.copy_blocklist, c.rows, c.wishes, c.records, c.bytes_before);
+}
+template <class Archive>
+void fields(Archive& a, ApplyReport& r) {
+  a(r.counts, r.version, r.history_id, r.published, r.dns_paused, r.publish_microseconds, r.warnings);
+}
+
+}  // namespace gsync::model

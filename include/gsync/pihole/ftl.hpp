@@ -1,0 +1,47 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+
+#include "gsync/pihole/installation.hpp"
+#include "gsync/util/deadline.hpp"
+
+namespace gsync::pihole {
+
+/// The running pihole-FTL, seen from outside. Looks afresh at each call: FTL may restart at any time.
+class Ftl {
+ public:
+  explicit Ftl(const Installation& installation) : installation_(installation) {}
+
+  /// From the pid file, when that process is an FTL (its comm is the binary's name); nullopt when none runs or /proc hides it.
+  std::optional<pid_t> pid() const;
+
+  /// The number of SIGRTMIN in *that process*, whose C library may not be ours: the lowest real-time signal in SigCgt of /proc/PID/status, if it is 34 (glibc) or
+  /// 35 (musl, which 34 would kill). nullopt when it cannot be told: then its own poll must do.
+  std::optional<int> reload_signal() const;
+
+  /// Asks for a reload of the lists with the signal, sent to the idle thread named `timer` only: a signal that interrupts the DNS thread can hang FTL for good
+  /// (PIHOLE.md §7). False when there is no process, no such thread or no permission; FTL then reloads by its poll of info.updated.
+  bool signal_reload() const;
+
+  /// Asks FTL one DNS question (A pi.hole, over UDP to 127.0.0.1 and the installation's dns_port) until something well-formed with our id answers. False at the deadline.
+  bool answers(util::Deadline deadline) const;
+
+  /// How `info` describes it: "pid 1234, signal 35 to thread 1236 (timer)", or why not.
+  std::string describe() const;
+
+ private:
+  const Installation& installation_;
+};
+
+/// Sets one of the record lists of v6 with `pihole-FTL --config KEY JSON` (PIHOLE.md §3), the child getting CAP_CHOWN if we have it, in our environment. The caller has
+/// parsed the lines and spaces the calls. Afterwards reads pihole.toml back until it holds exactly these lines. Error{io} with FTL's words when it refuses, {refused}
+/// for exit codes 1 and 5 (no rights, misc.readOnly, set by an environment variable) with what to do, {timeout}.
+void set_records(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline);
+
+/// `pihole -g` runs: gravity.db_temp is beside the database and either a process named gravity.sh is there, or the file was written to within the last ten seconds
+/// (another user's /proc may be hidden). A stale file alone is not a run (PIHOLE.md §2).
+bool gravity_is_running(const Installation& installation);
+
+}  // namespace gsync::pihole

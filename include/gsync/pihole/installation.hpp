@@ -1,0 +1,52 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+
+#include "gsync/config/config.hpp"
+#include "gsync/model/records.hpp"
+
+namespace gsync::pihole {
+
+/// The settings of v6's pihole.toml that concern us. Records are as FTL wrote them; parsing them by our grammar is the reader's business.
+struct PiholeToml {
+  std::string gravity_database;   ///< files.gravity
+  std::string pid_file;           ///< files.pid
+  std::uint16_t dns_port = 53;    ///< dns.port
+  bool read_only = false;         ///< misc.readOnly
+  bool dhcp_active = false;       ///< dhcp.active
+  std::array<model::RecordLines, 3> records;  ///< dns.hosts, dns.cnameRecords, dhcp.hosts
+};
+/// Error{corrupt} with file and line when it is not TOML or a value has another type than FTL writes.
+PiholeToml parse_pihole_toml(const std::string& text, const std::string& path);
+
+enum class Generation : std::uint8_t { v5, v6 };
+
+/// What was found of the Pi-hole on this host, decided feature by feature by what is there (PIHOLE.md §6), and how (`how_…`, for `info`).
+struct Installation {
+  Generation generation = Generation::v6;
+  std::string directory;          ///< /etc/pihole
+  std::string dnsmasq_directory;
+  std::string gravity_database;   ///< absolute, symbolic links resolved: publishing exchanges the file itself
+  std::string how_gravity;        ///< "files.gravity in /etc/pihole/pihole.toml", "[pihole] gravity_database"…
+  std::string pid_file;
+  std::string ftl_binary;         ///< empty: none found
+  std::uint16_t dns_port = 53;    ///< 0: do not ask
+  std::string core_version;       ///< from /etc/pihole/versions; empty when unknown
+  std::string ftl_version;
+  std::string web_version;
+  config::Runtime runtime = config::Runtime::native;
+  uid_t owner = 0;                ///< of the gravity.db file, or of its directory when it is missing
+  gid_t group = 0;
+
+  std::string toml_path() const { return directory + "/pihole.toml"; }
+  /// v6 only; read afresh at each call. Error{not_found, io, corrupt}.
+  PiholeToml read_toml() const;
+};
+
+/// Looks at the host. Error{not_found} when there is no Pi-hole where the configuration says (naming what was looked for and where), {refused} when we may not read it
+/// (naming what to run instead), {incompatible} for what this version does not support yet (v5, containers).
+Installation detect(const config::PiholeConfig& config);
+
+}  // namespace gsync::pihole

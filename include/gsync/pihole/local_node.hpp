@@ -1,0 +1,42 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "gsync/config/config.hpp"
+#include "gsync/model/node.hpp"
+#include "gsync/pihole/installation.hpp"
+#include "gsync/replica/state_store.hpp"
+#include "gsync/util/clock.hpp"
+#include "gsync/util/file_ops.hpp"
+
+namespace gsync::pihole {
+
+/// The Pi-hole on this host as a Node. Must run as the owner of the Pi-hole directory. Several may exist at a time, in one process or in many: lock() keeps their runs
+/// apart.
+class LocalNode final : public model::Node {
+ public:
+  /// References must outlive it. `software` is our version.
+  LocalNode(const Installation& installation, const config::Config& config, replica::StateStore& state, util::FileOps& files, util::Clock& clock,
+            std::string software);
+  ~LocalNode() override;
+
+  std::string label() const override;
+  model::NodeInfo describe() override;
+  model::NodeInfo lock(util::Deadline deadline) override;
+  void unlock() override;
+  model::Lists lists() override;
+  model::Records records() override;
+  model::Blocklist blocklist() override;
+  std::unique_ptr<model::BlocklistReader> blocklist_rows(const std::vector<model::BlocklistWish>& wishes) override;
+  Copy copy() override;
+  model::ApplyReport apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) override;
+  std::vector<model::VersionInfo> versions() override;
+  model::Version version(std::int64_t id) override;
+  void note(const model::HistoryEntry& entry) override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gsync::pihole

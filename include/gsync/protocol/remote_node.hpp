@@ -1,0 +1,61 @@
+#pragma once
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "gsync/model/node.hpp"
+#include "gsync/util/byte_stream.hpp"
+
+namespace gsync::protocol {
+
+/// Counts up with every change of what is said on the wire; src/protocol/README.md says what each number means.
+inline constexpr unsigned protocol_version = 1;
+
+/// How one end introduces itself.
+struct Hello {
+  unsigned protocol = protocol_version;
+  std::string software;  ///< "0.1.0"
+  std::string node_id;
+  std::string name;
+};
+
+struct Limits {
+  std::chrono::milliseconds connect{10'000};  ///< until the far side's hello is there
+  std::chrono::milliseconds idle{60'000};     ///< without a byte from the far side while we wait for one; it says "still working" in between
+};
+
+/// A node at the other end of a byte stream. The constructor exchanges hellos: a far side of another protocol version is Error{incompatible} with both versions and
+/// which side to upgrade; anything that is not a hello (a login banner, "This account is not available", a shell's "not found", an end of stream) is Error{protocol} with the
+/// first line received and what the far side wrote to its standard error. Every value that arrives is checked before it is given on. After any Error the
+/// connection is over.
+class RemoteNode final : public model::Node {
+ public:
+  /// `label` is the peer's name in our configuration.
+  RemoteNode(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits);
+  ~RemoteNode() override;
+
+  std::string label() const override;
+  model::NodeInfo describe() override;
+  model::NodeInfo lock(util::Deadline deadline) override;
+  void unlock() override;
+  model::Lists lists() override;
+  model::Records records() override;
+  model::Blocklist blocklist() override;
+  std::unique_ptr<model::BlocklistReader> blocklist_rows(const std::vector<model::BlocklistWish>& wishes) override;
+  Copy copy() override;
+  model::ApplyReport apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) override;
+  std::vector<model::VersionInfo> versions() override;
+  model::Version version(std::int64_t id) override;
+  void note(const model::HistoryEntry& entry) override;
+
+  const Hello& peer_hello() const;
+  /// On the wire, as the transport counts (SSH's own bytes included).
+  std::uint64_t bytes_sent() const;
+  std::uint64_t bytes_received() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gsync::protocol

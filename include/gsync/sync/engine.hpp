@@ -1,0 +1,69 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gsync/model/node.hpp"
+
+namespace gsync::sync {
+
+/// What a run is doing, for a progress bar. Called from the running thread, at most about ten times a second.
+struct Progress {
+  std::string step;                ///< "reading the blocklist of ph1"
+  std::uint64_t done = 0;          ///< rows or bytes
+  std::uint64_t total = 0;         ///< 0: unknown
+  bool bytes = false;              ///< done and total are bytes, else rows
+};
+
+struct Options {
+  model::Action action = model::Action::pull;
+  model::Components components;
+  model::ShrinkLimits shrink;
+  bool dry_run = false;
+  bool force = false;
+  bool full = false;               ///< the whole database instead of rows
+  std::string started_by;          ///< for the history
+  std::chrono::milliseconds lock_deadline{60'000};
+  std::function<void(const Progress&)> progress;
+  std::function<std::uint64_t()> bytes_sent;      ///< of the connection, for the history; may be empty
+  std::function<std::uint64_t()> bytes_received;
+};
+
+struct Result {
+  model::NodeInfo source;
+  model::NodeInfo target;          ///< before the run
+  model::Plan plan;                ///< nothing_to_do() when the two were in step already
+  std::optional<model::ApplyReport> report;  ///< absent after a dry run and when there was nothing to do
+};
+
+/// Makes `target` as `source` is. Nothing is locked, read or written when the digests are equal. Locks both in the order of their node ids, plans, applies; plans again (at most
+/// three times) when a node changed meanwhile. Refusals and failures after the plan are written into the target's history (and into the source's when it is the one that
+/// started) before the Error goes on. Error{refused} when both have one node id (a cloned card, or a peer that is this host).
+Result replicate(model::Node& source, model::Node& target, const Options& options);
+
+/// One adlist whose compiled set differs, or that only one side has compiled.
+struct AdlistDifference {
+  model::RowKey key;
+  std::optional<model::AdlistState> here;
+  std::optional<model::AdlistState> there;
+};
+
+struct Comparison {
+  model::NodeInfo here;
+  model::NodeInfo there;
+  std::vector<model::RowChange> rows;        ///< before: here, after: there
+  std::vector<model::RecordChange> records;  ///< added: only there
+  std::vector<AdlistDifference> blocklist;   ///< of adlists that both have
+  bool equal() const { return rows.empty() && records.empty() && blocklist.empty(); }
+};
+
+/// Reads only what differs by digest. Takes no lock.
+Comparison compare(model::Node& here, model::Node& there, const model::Components& components);
+
+/// Publishes lists and records of a kept version (the newest for an id of 0) on `node`. Error{not_found}. With dry_run nothing is changed.
+Result restore(model::Node& node, std::int64_t version, const Options& options);
+
+}  // namespace gsync::sync

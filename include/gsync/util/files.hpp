@@ -1,0 +1,29 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gsync/util/deadline.hpp"
+#include "gsync/util/fd.hpp"
+
+namespace gsync::util {
+
+/// The whole file; nullopt when it does not exist. Error{io}, or Error{refused} when it is larger than `limit` bytes.
+std::optional<std::string> read_file(const std::string& path, std::size_t limit = 16u << 20);
+
+/// Replaces `path` so that after a crash it is the whole old or the whole new content: temporary file in the same directory with its final mode from the first
+/// byte, fsync, rename, fsync of the directory. Owner and mode are those of the file that is replaced, or `mode` and the caller's for a new one.
+void replace_file(const std::string& path, std::string_view content, unsigned mode = 0644);
+
+/// An advisory lock (flock) on a file, which is made if need be and stays. Held until destroyed; the kernel frees it when the process dies.
+class FileLock {
+ public:
+  /// Waits until `deadline`. nullopt when somebody else still has it then.
+  static std::optional<FileLock> acquire(int dir, const std::string& name, Deadline deadline);
+
+ private:
+  explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace gsync::util

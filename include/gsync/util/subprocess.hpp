@@ -1,0 +1,29 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gsync/util/deadline.hpp"
+
+namespace gsync::util {
+
+struct Command {
+  std::vector<std::string> argv;                    ///< argv[0] is an absolute path or is looked up in PATH; there is never a shell
+  std::string standard_input;                       ///< at most what a pipe takes is sent without waiting; more is sent as it is read
+  std::optional<std::map<std::string, std::string>> environment;  ///< nullopt: ours
+  std::vector<int> ambient_capabilities;            ///< given to this child only (CAP_CHOWN for `pihole-FTL --config`); skipped where we do not have them
+  std::size_t output_limit = 1u << 20;              ///< of each stream; the rest is read and dropped
+};
+
+struct CommandResult {
+  int exit_code = 0;   ///< 128 + signal when a signal ended it
+  std::string output;
+  std::string errors;
+};
+
+/// Runs a command to its end. Error{not_found} when it cannot be started, Error{timeout} after killing it (SIGKILL to it and its process group) at the
+/// deadline. No descriptor but 0, 1 and 2 is inherited. Thread-safe.
+CommandResult run(const Command& command, Deadline deadline);
+
+}  // namespace gsync::util

@@ -1,0 +1,3 @@
+#include "gsync/cli/run.hpp"
+
+int main(int argc, char** argv) { return gsync::cli::run(argc, argv); }
