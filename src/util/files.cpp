@@ -1,0 +1,106 @@
+#include "gsync/util/files.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <thread>
+
+#include "gsync/util/error.hpp"
+#include "gsync/util/file_ops.hpp"
+#include "gsync/util/text.hpp"
+
+namespace gsync::util {
+
+std::optional<std::string> read_file(const std::string& path, std::size_t limit) {
+  // Non-blocking, so that a FIFO in the file's place does not hang us.
+  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) {
+    if (errno == ENOENT) return std::nullopt;
+    throw Error(ErrorCode::io, "cannot open " + path + ": " + std::generic_category().message(errno));
+  }
+  std::string content;
+  char buffer[16384];
+  for (;;) {
+    auto n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n == 0) return content;
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      throw Error(ErrorCode::io, "cannot read " + path + ": " + std::generic_category().message(errno));
+    }
+    if (static_cast<std::size_t>(n) > limit - content.size())
+      throw Error(ErrorCode::refused, path + " is larger than the " + human_bytes(limit) + " that such a file may have");
+    content.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+namespace {
+
+/// Removes the temporary file of a replacement that did not come to its end.
+class TemporaryName {
+ public:
+  TemporaryName(int dir, std::string name) : dir_(dir), name_(std::move(name)) {}
+  ~TemporaryName() {
+    if (!name_.empty()) ::unlinkat(dir_, name_.c_str(), 0);
+  }
+  TemporaryName(const TemporaryName&) = delete;
+  TemporaryName& operator=(const TemporaryName&) = delete;
+  const std::string& name() const { return name_; }
+  void keep() { name_.clear(); }
+
+ private:
+  int dir_;
+  std::string name_;
+};
+
+}  // namespace
+
+void replace_file(const std::string& path, std::string_view content, unsigned mode) {
+  auto slash = path.rfind('/');
+  auto directory = slash == std::string::npos ? std::string(".") : slash == 0 ? std::string("/") : path.substr(0, slash);
+  auto name = slash == std::string::npos ? path : path.substr(slash + 1);
+  PosixFileOps ops;
+  try {
+    auto dir = open_directory(directory);
+    // The leading dot keeps dnsmasq, which reads whole directories, from reading it.
+    TemporaryName temporary(dir.get(), "." + name + "." + random_hex(6) + ".tmp");
+    auto before = ops.stat_at(dir.get(), name);
+    bool replaces = before && S_ISREG(before->st_mode);
+    auto fd = ops.open_at(dir.get(), temporary.name(), O_WRONLY | O_CREAT | O_EXCL, 0);
+    auto made = ops.stat(fd.get());
+    if (replaces && (made.st_uid != before->st_uid || made.st_gid != before->st_gid))
+      ops.change_owner(fd.get(), before->st_uid, before->st_gid);
+    ops.change_mode(fd.get(), replaces ? before->st_mode & 07777 : mode);
+    ops.write(fd.get(), std::as_bytes(std::span(content)), 0);
+    ops.sync(fd.get());
+    ops.rename_at(dir.get(), temporary.name(), dir.get(), name);
+    temporary.keep();
+    ops.sync(dir.get());
+  } catch (const Error& e) {
+    throw e.within("cannot replace " + path);
+  }
+}
+
+std::optional<FileLock> FileLock::acquire(int dir, const std::string& name, Deadline deadline) {
+  PosixFileOps ops;
+  for (;;) {
+    auto fd = ops.open_at(dir, name, O_RDWR | O_CREAT, 0600);
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EINTR) continue;
+      if (errno != EWOULDBLOCK) throw_errno(errno, "cannot lock " + name);
+      if (deadline.passed()) return std::nullopt;
+      // flock knows no timeout, and a signal to end a blocking one would be process-wide.
+      std::this_thread::sleep_for(std::min(deadline.remaining(), std::chrono::milliseconds(10)));
+    }
+    // Somebody may have removed the file while we waited: a lock on a file without a name keeps nobody out.
+    auto mine = ops.stat(fd.get());
+    auto named = ops.stat_at(dir, name);
+    if (named && named->st_dev == mine.st_dev && named->st_ino == mine.st_ino) return FileLock(std::move(fd));
+  }
+}
+
+}  // namespace gsync::util
