@@ -1,0 +1,234 @@
+#include <fmt/format.h>
+
+#include "gsync/sync/engine.hpp"
+#include "gsync/util/text.hpp"
+#include "lock_pair.hpp"
+#include "run_support.hpp"
+
+namespace gsync::sync {
+namespace {
+
+/// How often a run plans again when a node changed between the plan and the publish.
+constexpr int max_attempts = 3;
+
+class Replication {
+ public:
+  Replication(model::Node& source, model::Node& target, const Options& options) : source_(source), target_(target), options_(options) {}
+
+  Result run();
+
+ private:
+  void check_ends() const;
+  Result plan_only();
+  Result replicate_locked();
+  model::Plan plan();
+  void read_lists_and_blocklist(model::NodeState& source, model::NodeState& target);
+  void read_records(model::NodeState& source, model::NodeState& target);
+  void make_whole_copy(model::Plan& plan) const;
+  model::ApplyReport apply(model::Change& change);
+  void refuse(const std::string& why);
+  void remember(model::Outcome outcome, const std::string& text);
+  void remember_push(model::Outcome outcome, const std::string& text, const model::ApplyReport& report);
+
+  model::Node& source_;
+  model::Node& target_;
+  const Options& options_;
+  model::NodeInfo source_info_;
+  model::NodeInfo target_info_;
+};
+
+Result Replication::run() {
+  if (options_.full && !(options_.components.lists && options_.components.blocklist)) {
+    throw Error(ErrorCode::config, "--full replaces the whole database, lists and blocklist together",
+                "leave --full out, or name both in --only");
+  }
+  begin_step(options_, fmt::format("comparing {} with {}", source_.label(), target_.label()));
+  source_info_ = source_.describe();
+  target_info_ = target_.describe();
+  check_ends();
+  if (!options_.full && in_step(source_info_.digests, target_info_.digests, options_.components))
+    return {source_info_, target_info_, {}, {}};
+  return options_.dry_run ? plan_only() : replicate_locked();
+}
+
+/// What no plan can mend.
+void Replication::check_ends() const {
+  require_two_nodes(source_, source_info_, target_, target_info_);
+  if (source_info_.damaged) {
+    throw Error(
+        ErrorCode::corrupt,
+        fmt::format("the database of {} is damaged and is not copied: {}", source_.label(), util::printable(source_info_.damage)),
+        fmt::format(
+            "repair it on {}: `pihole -g -r recover`, or bring its lists back from another Pi-hole with `gravity-sync pull PEER --full`",
+            source_.label()));
+  }
+  if (target_info_.damaged && !options_.full) {
+    auto command = options_.action == model::Action::push ? fmt::format("gravity-sync push {} --full", target_.label())
+                                                          : fmt::format("gravity-sync pull {} --full", source_.label());
+    throw Error(ErrorCode::corrupt, fmt::format("the database of {} is damaged: {}", target_.label(), util::printable(target_info_.damage)),
+                fmt::format("replace it with the whole database of {}: {}", source_.label(), command));
+  }
+  if (target_info_.read_only && !options_.dry_run) {
+    throw Error(
+        ErrorCode::refused, fmt::format("{} only lets itself be read: its agent runs with --read-only", target_.label()),
+        fmt::format("run `gravity-sync pull` on {}, or take --read-only out of the command in its authorized_keys", target_.label()));
+  }
+}
+
+Result Replication::plan_only() {
+  auto made = plan();
+  return {source_info_, target_info_, std::move(made), {}};
+}
+
+Result Replication::replicate_locked() {
+  begin_step(options_, fmt::format("locking {} and {}", source_.label(), target_.label()));
+  auto locks = lock_both(source_, source_info_, target_, target_info_, options_.lock_deadline);
+  source_info_ = locks.source.info();
+  target_info_ = locks.target.info();
+  for (int attempt = 1;; ++attempt) {
+    check_ends();
+    if (!options_.full && in_step(source_info_.digests, target_info_.digests, options_.components))
+      return {source_info_, target_info_, {}, {}};
+    auto made = plan();
+    if (!made.change.whole_copy && made.nothing_to_do()) return {source_info_, target_info_, std::move(made), {}};
+    if (made.refusal && !options_.force) refuse(*made.refusal);
+    try {
+      auto report = apply(made.change);
+      if (options_.action == model::Action::push) remember_push(model::Outcome::done, {}, report);
+      return {source_info_, target_info_, std::move(made), std::move(report)};
+    } catch (const Error& error) {
+      const bool may_pass = error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy;
+      if (!may_pass || attempt == max_attempts) {
+        remember(error.code() == ErrorCode::refused ? model::Outcome::refused : model::Outcome::failed, error.what());
+        throw;
+      }
+      begin_step(options_, fmt::format("planning again: {}", error.what()));
+      if (error.code() == ErrorCode::busy) back_off(util::Deadline::in(options_.lock_deadline));
+    }
+    source_info_ = source_.describe();
+    target_info_ = target_.describe();
+  }
+}
+
+/// Reads from both ends what differs by digest, and nothing else.
+model::Plan Replication::plan() {
+  model::NodeState source;
+  model::NodeState target;
+  source.info = source_info_;
+  target.info = target_info_;
+  auto components = options_.components;
+  if (target_info_.damaged) {
+    // Its lists cannot be read, and everything in the database is replaced.
+    components.lists = components.blocklist = false;
+  } else {
+    read_lists_and_blocklist(source, target);
+  }
+  read_records(source, target);
+  begin_step(options_, "planning");
+  auto made = model::plan_replication(source, target, components, options_.shrink);
+  made.change.action = options_.action;
+  made.change.source = source_.label();
+  made.change.started_by = options_.started_by;
+  made.change.expected = target_info_.digests;
+  made.change.force = options_.force;
+  if (options_.full) make_whole_copy(made);
+  return made;
+}
+
+void Replication::read_lists_and_blocklist(model::NodeState& source, model::NodeState& target) {
+  const auto& wanted = options_.components;
+  const bool lists_differ = source_info_.digests.lists != target_info_.digests.lists;
+  const bool blocklist_differs = source_info_.digests.blocklist != target_info_.digests.blocklist;
+  const bool need_blocklist = wanted.blocklist && (blocklist_differs || lists_differ);
+  if (!(wanted.lists && lists_differ) && !need_blocklist) return;
+
+  begin_step(options_, fmt::format("reading the lists of {}", target_.label()));
+  target.lists = target_.lists();
+  if (lists_differ) {
+    begin_step(options_, fmt::format("reading the lists of {}", source_.label()));
+    source.lists = source_.lists();
+  } else {
+    source.lists = target.lists;
+  }
+  if (!need_blocklist) return;
+  begin_step(options_, fmt::format("comparing the blocklists of {} and {}", source_.label(), target_.label()));
+  source.blocklist = source_.blocklist();
+  target.blocklist = target_.blocklist();
+}
+
+void Replication::read_records(model::NodeState& source, model::NodeState& target) {
+  std::array<bool, 3> differs{};
+  bool any = false;
+  for (auto kind : model::record_kinds) {
+    auto i = model::index_of(kind);
+    differs[i] = options_.components.records[i] && records_differ(source_info_.digests, target_info_.digests, kind);
+    any = any || differs[i];
+  }
+  if (!any) return;
+  begin_step(options_, fmt::format("reading the records of {} and {}", source_.label(), target_.label()));
+  auto from = source_.records();
+  auto to = target_.records();
+  for (std::size_t i = 0; i < differs.size(); ++i) {
+    if (!differs[i] || !from[i] || !to[i]) continue;
+    source.records[i] = std::move(from[i]);
+    target.records[i] = std::move(to[i]);
+  }
+}
+
+/// The rows stay in a dry run: they are what the person asked to see.
+void Replication::make_whole_copy(model::Plan& plan) const {
+  plan.change.whole_copy = true;
+  plan.change.copy_bytes = source_info_.live_bytes;
+  plan.change.copy_lists = source_info_.digests.lists;
+  plan.change.copy_blocklist = source_info_.digests.blocklist;
+  plan.change.wishes.clear();
+  if (!options_.dry_run) plan.change.rows.clear();
+}
+
+model::ApplyReport Replication::apply(model::Change& change) {
+  if (options_.bytes_sent) change.bytes_before = options_.bytes_sent();
+  if (options_.bytes_received) change.bytes_before += options_.bytes_received();
+  if (change.whole_copy) {
+    auto step = fmt::format("copying the database of {} to {}", source_.label(), target_.label());
+    begin_step(options_, step);
+    auto copy = source_.copy();
+    change.copy_bytes = copy.bytes;
+    ReportingBytes bytes(std::move(copy), options_, std::move(step));
+    return target_.apply(change, nullptr, &bytes);
+  }
+  if (change.wishes.empty()) {
+    begin_step(options_, fmt::format("publishing on {}", target_.label()));
+    return target_.apply(change, nullptr, nullptr);
+  }
+  auto step = fmt::format("copying the blocklist of {} to {}", source_.label(), target_.label());
+  begin_step(options_, step);
+  ReportingRows rows(source_.blocklist_rows(change.wishes), options_, std::move(step));
+  return target_.apply(change, &rows, nullptr);
+}
+
+void Replication::refuse(const std::string& why) {
+  remember(model::Outcome::refused, why);
+  throw Error(ErrorCode::refused, fmt::format("nothing was changed on {}: {}", target_.label(), why),
+              "look at each row with --dry-run; if this is what you want, --force lets it through");
+}
+
+void Replication::remember(model::Outcome outcome, const std::string& text) {
+  note_quietly(target_, history_entry(options_, source_.label(), target_.label(), outcome, text));
+  if (options_.action == model::Action::push) remember_push(outcome, text, {});
+}
+
+/// A push is started on the source, where people look for what became of it. The rows are in the target's history.
+void Replication::remember_push(model::Outcome outcome, const std::string& text, const model::ApplyReport& report) {
+  auto entry = history_entry(options_, source_.label(), target_.label(), outcome, text);
+  entry.counts = report.counts;
+  entry.dns_paused = report.dns_paused;
+  note_quietly(source_, entry);
+}
+
+}  // namespace
+
+Result replicate(model::Node& source, model::Node& target, const Options& options) {
+  return Replication(source, target, options).run();
+}
+
+}  // namespace gsync::sync
