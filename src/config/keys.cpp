@@ -1,0 +1,137 @@
+#include "keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace gsync::config {
+namespace {
+
+std::chrono::milliseconds seconds(const Reader& value, std::int64_t lowest, std::int64_t highest) {
+  return std::chrono::seconds(value.integer(lowest, highest));
+}
+
+std::uint16_t port(const Reader& value) {
+  return static_cast<std::uint16_t>(value.integer(0, 65'535));
+}
+
+model::Components components(const Reader& value) {
+  model::Components result{false, false, {false, false, false}};
+  const std::pair<std::string_view, bool*> names[] = {{"lists", &result.lists},
+                                                      {"blocklist", &result.blocklist},
+                                                      {"dns", &result.records[index_of(model::RecordKind::dns)]},
+                                                      {"cname", &result.records[index_of(model::RecordKind::cname)]},
+                                                      {"dhcp", &result.records[index_of(model::RecordKind::dhcp)]}};
+  for (const auto& word : value.strings()) {
+    const auto* found = std::ranges::find(names, word, [](const auto& pair) { return pair.first; });
+    if (found == std::end(names)) {
+      std::vector<std::string_view> valid;
+      for (const auto& [name, flag] : names) valid.push_back(name);
+      value.not_one_of(word, valid);
+    }
+    *found->second = true;
+  }
+  return result;
+}
+
+/// What people write in place of a bare name or address, each with its own answer.
+std::string peer_host(const Reader& value) {
+  const auto& text = value.text();
+  if (text.find('@') != std::string::npos) value.fail(fmt::format("\"{}\": the user has a key of its own, user", text));
+  if (text.front() == '[') value.fail(fmt::format("\"{}\": write an IPv6 address without brackets; the port has a key of its own", text));
+  if (std::ranges::count(text, ':') == 1) value.fail(fmt::format("\"{}\": the port has a key of its own, port", text));
+  return value.name(":%");
+}
+
+constexpr Key<NodeConfig> all_node_keys[] = {
+    {"name", "what this Pi-hole is called in the history and on peers; letters, digits, '.', '_' and '-' (default: the host name)",
+     [](NodeConfig& c, const Reader& v) { c.name = v.name(); }},
+    {"state_directory", "where history, versions and keys are kept, a whole path (default /var/lib/gravity-sync)",
+     [](NodeConfig& c, const Reader& v) { c.state_directory = v.absolute_path(); }},
+};
+
+constexpr Key<PiholeConfig> all_pihole_keys[] = {
+    {"directory", "Pi-hole's own directory, a whole path (default /etc/pihole)",
+     [](PiholeConfig& c, const Reader& v) { c.directory = v.absolute_path(); }},
+    {"dnsmasq_directory", "where Pi-hole 5 keeps its CNAME and DHCP files, a whole path (default /etc/dnsmasq.d)",
+     [](PiholeConfig& c, const Reader& v) { c.dnsmasq_directory = v.absolute_path(); }},
+    {"gravity_database", "the whole path of gravity.db (default: what files.gravity in pihole.toml says)",
+     [](PiholeConfig& c, const Reader& v) { c.gravity_database = v.absolute_path(); }},
+    {"runtime", "how Pi-hole runs: \"automatic\", \"native\", \"docker\" or \"podman\" (default \"automatic\")",
+     [](PiholeConfig& c, const Reader& v) {
+       c.runtime = v.choice<Runtime>(
+           {{"automatic", Runtime::automatic}, {"native", Runtime::native}, {"docker", Runtime::docker}, {"podman", Runtime::podman}});
+     }},
+    {"container", "the name or id of the container, with runtime = \"docker\" or \"podman\" only",
+     [](PiholeConfig& c, const Reader& v) { c.container = v.name(); }},
+    {"ftl_binary", "the whole path of pihole-FTL (default: /usr/bin/pihole-FTL, else the one in PATH)",
+     [](PiholeConfig& c, const Reader& v) { c.ftl_binary = v.absolute_path(); }},
+    {"pid_file", "the whole path of FTL's pid file (default: what files.pid in pihole.toml says)",
+     [](PiholeConfig& c, const Reader& v) { c.pid_file = v.absolute_path(); }},
+    {"dns_port",
+     "the port on 127.0.0.1 where FTL is asked a question after each change, 0 to 65535; 0: do not ask (default: dns.port in pihole.toml)",
+     [](PiholeConfig& c, const Reader& v) { c.dns_port = port(v); }},
+};
+
+constexpr Key<SyncConfig> all_sync_keys[] = {
+    {"components", "what is synced, some of \"lists\", \"blocklist\", \"dns\", \"cname\" and \"dhcp\" (default: all of them)",
+     [](SyncConfig& c, const Reader& v) { c.components = components(v); }},
+    {"shrink_percent",
+     "a run that takes away more than this share of the entries of one kind is refused without --force, 0 to 100 (default 50)",
+     [](SyncConfig& c, const Reader& v) { c.shrink.share_percent = static_cast<unsigned>(v.integer(0, 100)); }},
+    {"shrink_handful", "so many entries may always go, whatever share they are, 0 to 1000000 (default 5)",
+     [](SyncConfig& c, const Reader& v) { c.shrink.handful = static_cast<unsigned>(v.integer(0, 1'000'000)); }},
+    {"on_ftl_failure", "what to do when FTL does not come back after a change: \"report\", \"undo\" or \"restart\" (default \"report\")",
+     [](SyncConfig& c, const Reader& v) {
+       c.on_ftl_failure =
+           v.choice<FtlFailure>({{"report", FtlFailure::report}, {"undo", FtlFailure::undo}, {"restart", FtlFailure::restart}});
+     }},
+    {"ftl_deadline_seconds", "how long FTL may take to come back after a change, 1 to 600 seconds (default 10)",
+     [](SyncConfig& c, const Reader& v) { c.ftl_deadline = seconds(v, 1, 600); }},
+    {"lock_deadline_seconds", "how long to wait for another run or for pihole -g, 0 to 86400 seconds (default 60)",
+     [](SyncConfig& c, const Reader& v) { c.lock_deadline = seconds(v, 0, 86'400); }},
+    {"record_spacing_ms", "the pause between two record lists that are handed to FTL, 0 to 60000 milliseconds (default 1500)",
+     [](SyncConfig& c, const Reader& v) { c.record_spacing = std::chrono::milliseconds(v.integer(0, 60'000)); }},
+};
+
+constexpr Key<PeerConfig> all_peer_keys[] = {
+    {"name", "what the peer is called on the command line and in the history; letters, digits, '.', '_' and '-'",
+     [](PeerConfig& c, const Reader& v) { c.name = v.name(); }},
+    {"host", "the peer's name or address; IPv6 without brackets", [](PeerConfig& c, const Reader& v) { c.host = peer_host(v); }},
+    {"port", "the SSH port there, 0 to 65535; 0: what ssh_config says, else 22 (default 0)",
+     [](PeerConfig& c, const Reader& v) { c.port = port(v); }},
+    {"user", "the user to log in as (default \"gravity-sync\")", [](PeerConfig& c, const Reader& v) { c.user = v.name("@"); }},
+    {"identity", "the private key file, a whole path (default: ssh-agent, then id_ed25519 in the state directory)",
+     [](PeerConfig& c, const Reader& v) { c.identity = v.absolute_path(); }},
+    {"known_hosts", "the file with the host keys that are trusted, a whole path (default: known_hosts in the state directory)",
+     [](PeerConfig& c, const Reader& v) { c.known_hosts = v.absolute_path(); }},
+    {"ssh_config", "an OpenSSH client configuration to read, a whole path (default: none)",
+     [](PeerConfig& c, const Reader& v) { c.ssh_config = v.absolute_path(); }},
+    {"remote_command", "what to run on the peer (default \"gravity-sync agent\")",
+     [](PeerConfig& c, const Reader& v) { c.remote_command = v.text(); }},
+    {"mode", "what the daemon does with this peer: \"pull\", \"push\" or \"sync\" (default \"pull\")",
+     [](PeerConfig& c, const Reader& v) {
+       c.mode = v.choice<Mode>({{"pull", Mode::pull}, {"push", Mode::push}, {"sync", Mode::sync}});
+     }},
+    {"connect_timeout_seconds", "how long connecting and logging in may take, 1 to 3600 seconds (default 10)",
+     [](PeerConfig& c, const Reader& v) { c.connect_timeout = seconds(v, 1, 3'600); }},
+    {"idle_timeout_seconds", "how long the peer may send nothing while it is waited for, 1 to 86400 seconds (default 60)",
+     [](PeerConfig& c, const Reader& v) { c.idle_timeout = seconds(v, 1, 86'400); }},
+};
+
+}  // namespace
+
+std::span<const Key<NodeConfig>> node_keys() {
+  return all_node_keys;
+}
+std::span<const Key<PiholeConfig>> pihole_keys() {
+  return all_pihole_keys;
+}
+std::span<const Key<SyncConfig>> sync_keys() {
+  return all_sync_keys;
+}
+std::span<const Key<PeerConfig>> peer_keys() {
+  return all_peer_keys;
+}
+
+}  // namespace gsync::config
