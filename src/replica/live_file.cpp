@@ -1,0 +1,74 @@
+#include "gsync/replica/live_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include "gsync/util/error.hpp"
+
+namespace gsync::replica {
+
+std::string to_string(const Identity& i) { return fmt::format("{:x}:{:x}:{:x}:{:x}:{:x}", i.device, i.inode, i.size, i.mtime_ns, i.change_counter); }
+
+Identity identity_of(int fd) {
+  struct stat st {};
+  if (::fstat(fd, &st) != 0) throw_errno(errno, "cannot look at a database file");
+  Identity identity;
+  identity.device = st.st_dev;
+  identity.inode = st.st_ino;
+  identity.size = st.st_size;
+  identity.mtime_ns = std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec;
+  if (auto header = sqlite::read_header(fd)) identity.change_counter = header->change_counter;
+  return identity;
+}
+
+LiveFile::LiveFile(const std::string& path, util::FileOps& files) : path_(path), files_(files) {
+  auto slash = path.rfind('/');
+  GSYNC_ASSERT(slash != std::string::npos);
+  name_ = path.substr(slash + 1);
+  directory_ = util::open_directory(path.substr(0, slash));
+}
+
+std::shared_mutex& LiveFile::guard() const {
+  // One for the process, because POSIX locks belong to the process and not to an object of ours.
+  static std::shared_mutex guard;
+  return guard;
+}
+
+LiveFile::Reader LiveFile::open_reader() {
+  std::shared_lock lock(guard());
+  if (!files_.stat_at(directory_.get(), name_)) {
+    throw Error(ErrorCode::not_found, fmt::format("{} does not exist", path_), "run `pihole -g` to make it, or take a whole database with `gravity-sync pull --full`");
+  }
+  sqlite::Database database(path_, sqlite::OpenMode::read_only);
+  // A writer's commit is over in milliseconds; FTL and the web page see nothing of our waiting.
+  database.set_busy_timeout(std::chrono::milliseconds(2'000));
+  return Reader(std::move(lock), std::move(database));
+}
+
+LiveFile::Raw LiveFile::open_raw() {
+  std::unique_lock lock(guard());
+  auto fd = files_.open_at(directory_.get(), name_, O_RDWR);
+  return Raw(std::move(lock), std::move(fd));
+}
+
+std::optional<Identity> LiveFile::identity() {
+  std::unique_lock lock(guard());
+  if (!files_.stat_at(directory_.get(), name_)) return std::nullopt;
+  auto fd = files_.open_at(directory_.get(), name_, O_RDONLY);
+  return identity_of(fd.get());
+}
+
+std::optional<std::string> LiveFile::wal_mode() {
+  std::unique_lock lock(guard());
+  if (!files_.stat_at(directory_.get(), name_)) return std::nullopt;
+  auto fd = files_.open_at(directory_.get(), name_, O_RDONLY);
+  auto header = sqlite::read_header(fd.get());
+  if (header && header->wal) return fmt::format("{} is in WAL mode, which Pi-hole does not use: exchanging it would lose what stands in its -wal file", path_);
+  if (auto wal = files_.stat_at(directory_.get(), name_ + "-wal"); wal && wal->st_size > 0) {
+    return fmt::format("{}-wal exists: another program uses the database in WAL mode", path_);
+  }
+  return std::nullopt;
+}
+
+}  // namespace gsync::replica

@@ -1,0 +1,123 @@
+#include "gsync/replica/shadow.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include "gsync/util/error.hpp"
+
+namespace gsync::replica {
+namespace {
+
+constexpr const char* directory_name = ".gravity-sync";
+constexpr const char* building = "shadow.building";
+
+}  // namespace
+
+Shadow::Shadow(LiveFile& live) : live_(live), path_(live.path().substr(0, live.path().rfind('/') + 1) + directory_name) {}
+
+int Shadow::directory() {
+  if (directory_) return directory_.get();
+  auto& files = live_.files();
+  struct stat around = files.stat(live_.directory());
+  bool made = false;
+  if (!files.stat_at(live_.directory(), directory_name)) {
+    try {
+      files.make_directory(live_.directory(), directory_name, around.st_mode & 0777);
+      made = true;
+    } catch (const Error&) {
+      if (!files.stat_at(live_.directory(), directory_name)) throw;  // another process was quicker
+    }
+  }
+  auto fd = files.open_at(live_.directory(), directory_name, O_RDONLY | O_DIRECTORY);
+  struct stat st = files.stat(fd.get());
+  if (made && (st.st_uid != around.st_uid || st.st_gid != around.st_gid)) files.change_owner(fd.get(), around.st_uid, around.st_gid);
+  if (!made && st.st_uid != around.st_uid) {
+    throw Error(ErrorCode::refused, fmt::format("{} belongs to user {}, the directory around it to user {}", path_, st.st_uid, around.st_uid),
+                fmt::format("remove it: sudo rm -r {}", path_));
+  }
+  directory_ = std::move(fd);
+  return directory_.get();
+}
+
+util::FileLock Shadow::lock(util::Deadline deadline) {
+  auto lock = util::FileLock::acquire(directory(), "lock", deadline);
+  if (!lock) {
+    throw Error(ErrorCode::busy, fmt::format("another gravity-sync is working on {}", live_.path()), "try again when it is done");
+  }
+  return std::move(*lock);
+}
+
+std::optional<Identity> Shadow::identity() {
+  if (!live_.files().stat_at(directory(), name)) return std::nullopt;
+  return identity_of(open_raw().get());
+}
+
+void Shadow::remove_journals(const std::string& of) {
+  for (const char* suffix : {"-journal", "-wal", "-shm"}) live_.files().unlink_at(directory(), of + suffix);
+}
+
+void Shadow::begin() {
+  auto& files = live_.files();
+  remove_journals(name);
+  remove_journals(building);
+  files.unlink_at(directory(), building);
+  auto st = files.stat_at(directory(), name);
+  if (st && (!S_ISREG(st->st_mode) || st->st_nlink != 1)) {
+    // Somebody else's link would be written through.
+    files.unlink_at(directory(), name);
+    st.reset();
+  }
+  if (st) {
+    files.rename_at(directory(), name, directory(), building);
+  } else {
+    files.open_at(directory(), building, O_RDWR | O_CREAT | O_EXCL, 0600);
+  }
+  // On disk before the first write: a crash must not leave a half-written file under the name of a whole one.
+  files.sync(directory());
+}
+
+sqlite::Database Shadow::open_building() {
+  sqlite::Database database(building_path(), sqlite::OpenMode::read_write, sqlite::Vfs::skip_equal_pages);
+  database.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;");
+  return database;
+}
+
+util::Fd Shadow::open_building_raw(int flags) { return live_.files().open_at(directory(), building, flags); }
+
+void Shadow::finish(const struct stat& like) {
+  auto& files = live_.files();
+  try {
+    remove_journals(building);
+    auto fd = open_building_raw(O_RDWR);
+    struct stat st = files.stat(fd.get());
+    if (st.st_uid != like.st_uid || st.st_gid != like.st_gid) files.change_owner(fd.get(), like.st_uid, like.st_gid);
+    if ((st.st_mode & 07777) != (like.st_mode & 07777)) files.change_mode(fd.get(), like.st_mode & 07777);
+    files.sync(fd.get());
+    files.rename_at(directory(), building, directory(), name);
+    files.sync(directory());
+  } catch (...) {
+    discard();
+    throw;
+  }
+}
+
+void Shadow::discard() noexcept {
+  try {
+    remove_journals(building);
+    live_.files().unlink_at(directory(), building);
+  } catch (const Error&) {
+    // begin() removes it before anything trusts it.
+  }
+}
+
+sqlite::Database Shadow::open_reader() { return sqlite::Database(path(), sqlite::OpenMode::read_only); }
+
+util::Fd Shadow::open_raw() { return live_.files().open_at(directory(), name, O_RDONLY); }
+
+void Shadow::remove() {
+  remove_journals(name);
+  live_.files().unlink_at(directory(), name);
+}
+
+}  // namespace gsync::replica

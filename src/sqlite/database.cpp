@@ -1,0 +1,185 @@
+#include "gsync/sqlite/database.hpp"
+
+#include <sqlite3.h>
+
+#include <fmt/core.h>
+#include <memory>
+#include <utility>
+
+#include "error.hpp"
+#include "gsync/util/error.hpp"
+#include "page_skipping_vfs.hpp"
+
+namespace gsync::sqlite {
+namespace {
+
+void harden(sqlite3* db) {
+  int ignored = 0;
+  for (auto [option, value] : {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1}, {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+                               {SQLITE_DBCONFIG_ENABLE_VIEW, 0}, {SQLITE_DBCONFIG_ENABLE_FKEY, 0}, {SQLITE_DBCONFIG_DQS_DML, 0}}) {
+    sqlite3_db_config(db, option, value, &ignored);
+  }
+  sqlite3_extended_result_codes(db, 1);
+  sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+}
+
+}  // namespace
+
+Database::Database(const std::string& path, OpenMode mode, Vfs vfs) : path_(path) {
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+  switch (mode) {
+    case OpenMode::read_only: flags |= SQLITE_OPEN_READONLY; break;
+    case OpenMode::read_write: flags |= SQLITE_OPEN_READWRITE; break;
+    case OpenMode::create: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE; break;
+  }
+  int code = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs == Vfs::system ? nullptr : page_skipping_vfs());
+  if (code != SQLITE_OK) {
+    std::unique_ptr<sqlite3, decltype(&sqlite3_close_v2)> closer(std::exchange(handle_, nullptr), &sqlite3_close_v2);
+    fail(code, closer.get(), path, "open the database");
+  }
+  harden(handle_);
+  try {
+    execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=FILE;");
+  } catch (...) {
+    sqlite3_close_v2(std::exchange(handle_, nullptr));
+    throw;
+  }
+}
+
+Database::Database(Database&& other) noexcept : path_(std::move(other.path_)), handle_(std::exchange(other.handle_, nullptr)) {}
+
+Database& Database::operator=(Database&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(handle_, other.handle_);
+  return *this;
+}
+
+Database::~Database() { sqlite3_close_v2(handle_); }
+
+Statement Database::prepare(std::string_view sql) { return Statement(handle_, sql); }
+
+void Database::execute(const std::string& sql) {
+  int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) fail(code, handle_, path_, sql.substr(0, 80));
+}
+
+std::optional<std::int64_t> Database::query_int(std::string_view sql) {
+  auto statement = prepare(sql);
+  if (!statement.step() || statement.is_null(0)) return std::nullopt;
+  return statement.integer(0);
+}
+
+std::optional<std::string> Database::query_text(std::string_view sql) {
+  auto statement = prepare(sql);
+  if (!statement.step() || statement.is_null(0)) return std::nullopt;
+  return std::string(statement.text(0));
+}
+
+void Database::set_busy_timeout(std::chrono::milliseconds time) { sqlite3_busy_timeout(handle_, static_cast<int>(time.count())); }
+
+std::int64_t Database::last_insert_rowid() const { return sqlite3_last_insert_rowid(handle_); }
+
+std::int64_t Database::changes() const { return sqlite3_changes64(handle_); }
+
+std::string Database::check_integrity(bool quick) {
+  std::string found;
+  try {
+    auto statement = prepare(quick ? "PRAGMA quick_check(5)" : "PRAGMA integrity_check(5)");
+    while (statement.step()) {
+      if (!found.empty()) found += "; ";
+      found += statement.text(0);
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::corrupt) throw;
+    found = error.what();
+  }
+  return found;
+}
+
+namespace {
+
+std::string file_of(sqlite3* database) {
+  const char* name = sqlite3_db_filename(database, "main");
+  return name != nullptr && *name != 0 ? name : "database";
+}
+
+}  // namespace
+
+Statement::Statement(sqlite3* database, std::string_view sql) {
+  int code = sqlite3_prepare_v3(database, sql.data(), static_cast<int>(sql.size()), 0, &statement_, nullptr);
+  if (code != SQLITE_OK) sqlite::fail(code, database, file_of(database), fmt::format("prepare \"{}\"", sql.substr(0, 120)));
+}
+
+Statement::Statement(Statement&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}
+
+Statement::~Statement() { sqlite3_finalize(statement_); }
+
+void Statement::fail(int code) const {
+  auto* database = sqlite3_db_handle(statement_);
+  auto step = fmt::format("run \"{}\"", std::string_view(sqlite3_sql(statement_)).substr(0, 120));
+  sqlite::fail(code, database, file_of(database), step);
+}
+
+Statement& Statement::bind(int index, std::int64_t value) {
+  if (int code = sqlite3_bind_int64(statement_, index, value); code != SQLITE_OK) fail(code);
+  return *this;
+}
+
+Statement& Statement::bind(int index, std::string_view text) {
+  if (int code = sqlite3_bind_text64(statement_, index, text.data() != nullptr ? text.data() : "", text.size(), SQLITE_TRANSIENT, SQLITE_UTF8); code != SQLITE_OK)
+    fail(code);
+  return *this;
+}
+
+Statement& Statement::bind_blob(int index, std::string_view bytes) {
+  if (int code = sqlite3_bind_blob64(statement_, index, bytes.data() != nullptr ? bytes.data() : "", bytes.size(), SQLITE_TRANSIENT); code != SQLITE_OK) fail(code);
+  return *this;
+}
+
+Statement& Statement::bind_null(int index) {
+  if (int code = sqlite3_bind_null(statement_, index); code != SQLITE_OK) fail(code);
+  return *this;
+}
+
+bool Statement::step() {
+  int code = sqlite3_step(statement_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  // Until it is reset the statement would keep its lock, and its caller may want to wait and try again.
+  sqlite3_reset(statement_);
+  fail(code);
+}
+
+void Statement::reset() { sqlite3_reset(statement_); }
+
+void Statement::run() {
+  while (step()) {
+  }
+  reset();
+}
+
+std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+
+std::string_view Statement::text(int column) const {
+  // As a blob: a TEXT value is given as its bytes, which need not be valid UTF-8 nor free of NUL.
+  const void* data = sqlite3_column_blob(statement_, column);
+  if (data == nullptr) return {};
+  return {static_cast<const char*>(data), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+}
+
+bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+
+Transaction::Transaction(Database& database, Kind kind) : database_(&database) {
+  database.execute(kind == Kind::immediate ? "BEGIN IMMEDIATE" : "BEGIN");
+}
+
+Transaction::~Transaction() {
+  if (database_ != nullptr) sqlite3_exec(database_->handle(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+void Transaction::commit() {
+  database_->execute("COMMIT");
+  database_ = nullptr;
+}
+
+}  // namespace gsync::sqlite

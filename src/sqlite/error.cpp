@@ -1,0 +1,47 @@
+#include "error.hpp"
+
+#include <fmt/core.h>
+
+#include "gsync/util/error.hpp"
+
+namespace gsync::sqlite {
+
+void fail(int code, sqlite3* database, const std::string& path, std::string_view step) {
+  const char* words = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
+  auto what = fmt::format("{}: cannot {}: {}", path, step, words);
+  switch (code) {
+    case SQLITE_READONLY_ROLLBACK:
+    case SQLITE_READONLY_RECOVERY:
+    case SQLITE_READONLY_CANTLOCK:
+      throw Error(ErrorCode::busy, fmt::format("{}: an interrupted write has left a journal that must be played back first", path),
+                  "pihole-FTL does that by itself when it next uses the database; if it is not running, start it");
+    case SQLITE_READONLY_DBMOVED:
+      throw Error(ErrorCode::conflict, fmt::format("{}: the file was replaced while it was open", path));
+    case SQLITE_IOERR_NOMEM:
+    case SQLITE_NOMEM:
+      throw Error(ErrorCode::io, fmt::format("{}: out of memory", path));
+    default:
+      break;
+  }
+  switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      throw Error(ErrorCode::busy, what, "another program is writing to it; try again in a moment");
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+      throw Error(ErrorCode::corrupt, what);
+    case SQLITE_FULL:
+      throw Error(ErrorCode::no_space, what, "free some space on that filesystem");
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY:
+      throw Error(ErrorCode::refused, what);
+    case SQLITE_INTERRUPT:
+      throw Error(ErrorCode::cancelled, what);
+    default:
+      throw Error(ErrorCode::io, what);
+  }
+}
+
+}  // namespace gsync::sqlite

@@ -1,0 +1,125 @@
+// A pass-through VFS (sqlite.org/vfs.html) whose main-database files do not write what is there already. The backup API rewrites every page of its destination; under
+// this VFS the copy of a database onto its own previous version writes the pages that differ, which spares an SD card a whole database per edit.
+//
+// It compares with what the file says, so it is right only while the file really holds what was written to it: after a failed write or fsync the caller must unlink the file
+// (pages in the cache that never reached the card would count as equal).
+
+#include "page_skipping_vfs.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <new>
+
+#include "gsync/sqlite/database.hpp"
+#include "gsync/util/error.hpp"
+
+namespace gsync::sqlite {
+namespace {
+
+constexpr const char* vfs_name = "gsync-skip-equal-pages";
+std::atomic<std::uint64_t> total_written{0};
+
+struct File {
+  sqlite3_file base;
+  sqlite3_file* real;  // lies behind this struct in the memory that SQLite gave us
+};
+
+sqlite3_file* real_of(sqlite3_file* file) { return reinterpret_cast<File*>(file)->real; }
+
+bool already_there(sqlite3_file* real, const char* data, int size, sqlite3_int64 offset) {
+  std::array<char, 4096> on_disk{};
+  for (int done = 0; done < size;) {
+    int part = std::min<int>(size - done, static_cast<int>(on_disk.size()));
+    if (real->pMethods->xRead(real, on_disk.data(), part, offset + done) != SQLITE_OK) return false;
+    if (std::memcmp(on_disk.data(), data + done, static_cast<std::size_t>(part)) != 0) return false;
+    done += part;
+  }
+  return true;
+}
+
+int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
+  auto* real = real_of(file);
+  if (already_there(real, static_cast<const char*>(data), size, offset)) return SQLITE_OK;
+  int code = real->pMethods->xWrite(real, data, size, offset);
+  if (code == SQLITE_OK) total_written += static_cast<std::uint64_t>(size);
+  return code;
+}
+
+int close(sqlite3_file* file) {
+  auto* real = real_of(file);
+  int code = real->pMethods != nullptr ? real->pMethods->xClose(real) : SQLITE_OK;
+  file->pMethods = nullptr;
+  return code;
+}
+
+// Version 1: no shared memory (no WAL) and no mmap, neither of which a shadow may have.
+const sqlite3_io_methods methods = {
+    1,
+    close,
+    [](sqlite3_file* f, void* data, int size, sqlite3_int64 offset) { return real_of(f)->pMethods->xRead(real_of(f), data, size, offset); },
+    write,
+    [](sqlite3_file* f, sqlite3_int64 size) { return real_of(f)->pMethods->xTruncate(real_of(f), size); },
+    [](sqlite3_file* f, int flags) { return real_of(f)->pMethods->xSync(real_of(f), flags); },
+    [](sqlite3_file* f, sqlite3_int64* size) { return real_of(f)->pMethods->xFileSize(real_of(f), size); },
+    [](sqlite3_file* f, int level) { return real_of(f)->pMethods->xLock(real_of(f), level); },
+    [](sqlite3_file* f, int level) { return real_of(f)->pMethods->xUnlock(real_of(f), level); },
+    [](sqlite3_file* f, int* held) { return real_of(f)->pMethods->xCheckReservedLock(real_of(f), held); },
+    [](sqlite3_file* f, int operation, void* argument) { return real_of(f)->pMethods->xFileControl(real_of(f), operation, argument); },
+    [](sqlite3_file* f) { return real_of(f)->pMethods->xSectorSize(real_of(f)); },
+    [](sqlite3_file* f) { return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f)); },
+    nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+};
+
+int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
+  auto* parent = static_cast<sqlite3_vfs*>(vfs->pAppData);
+  auto* ours = new (file) File{};
+  ours->real = reinterpret_cast<sqlite3_file*>(ours + 1);
+  std::memset(ours->real, 0, static_cast<std::size_t>(parent->szOsFile));
+  int code = parent->xOpen(parent, name, ours->real, flags, out_flags);
+  // SQLite calls xClose exactly when pMethods is set, also after a failed xOpen.
+  ours->base.pMethods = ours->real->pMethods != nullptr ? &methods : nullptr;
+  return code;
+}
+
+sqlite3_vfs make_vfs(sqlite3_vfs* parent) {
+  sqlite3_vfs vfs = *parent;  // everything but opening is the parent's own; it looks only at its own pAppData, which is why those calls are forwarded below
+  vfs.zName = vfs_name;
+  vfs.pNext = nullptr;
+  vfs.pAppData = parent;
+  vfs.szOsFile = static_cast<int>(sizeof(File)) + parent->szOsFile;
+  vfs.xOpen = open;
+  vfs.xDelete = [](sqlite3_vfs* v, const char* name, int sync) {
+    auto* p = static_cast<sqlite3_vfs*>(v->pAppData);
+    return p->xDelete(p, name, sync);
+  };
+  vfs.xAccess = [](sqlite3_vfs* v, const char* name, int flags, int* result) {
+    auto* p = static_cast<sqlite3_vfs*>(v->pAppData);
+    return p->xAccess(p, name, flags, result);
+  };
+  vfs.xFullPathname = [](sqlite3_vfs* v, const char* name, int size, char* out) {
+    auto* p = static_cast<sqlite3_vfs*>(v->pAppData);
+    return p->xFullPathname(p, name, size, out);
+  };
+  return vfs;
+}
+
+}  // namespace
+
+const char* page_skipping_vfs() {
+  static sqlite3_vfs vfs = [] {
+    auto* parent = sqlite3_vfs_find(nullptr);
+    GSYNC_ASSERT(parent != nullptr);
+    return make_vfs(parent);
+  }();
+  static const int registered = sqlite3_vfs_register(&vfs, 0);
+  GSYNC_ASSERT(registered == SQLITE_OK);
+  return vfs_name;
+}
+
+std::uint64_t bytes_written() { return total_written; }
+
+}  // namespace gsync::sqlite
