@@ -10,9 +10,9 @@ namespace gsync::util {
 
 struct Command {
   std::vector<std::string> argv;                    ///< argv[0] is an absolute path or is looked up in PATH; there is never a shell
-  std::string standard_input;                       ///< at most what a pipe takes is sent without waiting; more is sent as it is read
-  std::optional<std::map<std::string, std::string>> environment;  ///< nullopt: ours
-  std::vector<int> ambient_capabilities;            ///< given to this child only (CAP_CHOWN for `pihole-FTL --config`); skipped where we do not have them
+  std::string standard_input{};                     ///< at most what a pipe takes is sent without waiting; more is sent as it is read
+  std::optional<std::map<std::string, std::string>> environment{};  ///< nullopt: ours
+  std::vector<int> ambient_capabilities{};          ///< given to this child only (CAP_CHOWN for `pihole-FTL --config`); skipped where we do not have them
   std::size_t output_limit = 1u << 20;              ///< of each stream; the rest is read and dropped
 };
 
