@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/text.hpp"
 #include "lock_pair.hpp"
@@ -24,6 +26,8 @@ class Replication {
   model::Plan plan();
   void read_lists_and_blocklist(model::NodeState& source, model::NodeState& target);
   void read_records(model::NodeState& source, model::NodeState& target);
+  void warn_of_unavailable_records(std::vector<std::string>& warnings) const;
+  void note_blocklist_differences(const model::Plan& plan, const model::Blocklist& source, const model::Blocklist& target);
   void make_whole_copy(model::Plan& plan) const;
   model::ApplyReport apply(model::Change& change);
   void refuse(const std::string& why);
@@ -35,7 +39,13 @@ class Replication {
   const Options& options_;
   model::NodeInfo source_info_;
   model::NodeInfo target_info_;
+  std::vector<AdlistDifference> blocklist_;
 };
+
+std::optional<model::AdlistState> state_of(const model::Blocklist& blocklist, const model::RowKey& key) {
+  auto found = std::find_if(blocklist.begin(), blocklist.end(), [&](const model::AdlistState& state) { return state.key == key; });
+  return found == blocklist.end() ? std::nullopt : std::optional(*found);
+}
 
 Result Replication::run() {
   if (options_.full && !(options_.components.lists && options_.components.blocklist)) {
@@ -47,7 +57,7 @@ Result Replication::run() {
   target_info_ = target_.describe();
   check_ends();
   if (!options_.full && in_step(source_info_.digests, target_info_.digests, options_.components))
-    return {source_info_, target_info_, {}, {}};
+    return {source_info_, target_info_, {}, {}, {}};
   return options_.dry_run ? plan_only() : replicate_locked();
 }
 
@@ -77,7 +87,7 @@ void Replication::check_ends() const {
 
 Result Replication::plan_only() {
   auto made = plan();
-  return {source_info_, target_info_, std::move(made), {}};
+  return {source_info_, target_info_, std::move(made), {}, std::move(blocklist_)};
 }
 
 Result Replication::replicate_locked() {
@@ -88,14 +98,14 @@ Result Replication::replicate_locked() {
   for (int attempt = 1;; ++attempt) {
     check_ends();
     if (!options_.full && in_step(source_info_.digests, target_info_.digests, options_.components))
-      return {source_info_, target_info_, {}, {}};
+      return {source_info_, target_info_, {}, {}, {}};
     auto made = plan();
-    if (!made.change.whole_copy && made.nothing_to_do()) return {source_info_, target_info_, std::move(made), {}};
+    if (!made.change.whole_copy && made.nothing_to_do()) return {source_info_, target_info_, std::move(made), {}, std::move(blocklist_)};
     if (made.refusal && !options_.force) refuse(*made.refusal);
     try {
       auto report = apply(made.change);
       if (options_.action == model::Action::push) remember_push(model::Outcome::done, {}, report);
-      return {source_info_, target_info_, std::move(made), std::move(report)};
+      return {source_info_, target_info_, std::move(made), std::move(report), std::move(blocklist_)};
     } catch (const Error& error) {
       const bool may_pass = error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy;
       if (!may_pass || attempt == max_attempts) {
@@ -126,6 +136,8 @@ model::Plan Replication::plan() {
   read_records(source, target);
   begin_step(options_, "planning");
   auto made = model::plan_replication(source, target, components, options_.shrink);
+  warn_of_unavailable_records(made.warnings);
+  note_blocklist_differences(made, source.blocklist, target.blocklist);
   made.change.action = options_.action;
   made.change.source = source_.label();
   made.change.started_by = options_.started_by;
@@ -150,10 +162,10 @@ void Replication::read_lists_and_blocklist(model::NodeState& source, model::Node
   } else {
     source.lists = target.lists;
   }
-  if (!need_blocklist) return;
+  // Adlists that go take their compiled rows with them, so the target's are counted even where only the lists travel.
   begin_step(options_, fmt::format("comparing the blocklists of {} and {}", source_.label(), target_.label()));
-  source.blocklist = source_.blocklist();
   target.blocklist = target_.blocklist();
+  if (need_blocklist) source.blocklist = source_.blocklist();
 }
 
 void Replication::read_records(model::NodeState& source, model::NodeState& target) {
@@ -173,6 +185,26 @@ void Replication::read_records(model::NodeState& source, model::NodeState& targe
     source.records[i] = std::move(from[i]);
     target.records[i] = std::move(to[i]);
   }
+}
+
+/// A kind that only one side has is left alone, and the person hears why.
+void Replication::warn_of_unavailable_records(std::vector<std::string>& warnings) const {
+  for (auto kind : model::record_kinds) {
+    auto i = model::index_of(kind);
+    const bool source_has = source_info_.digests.records[i].has_value();
+    const bool target_has = target_info_.digests.records[i].has_value();
+    if (!options_.components.records[i] || source_has == target_has) continue;
+    const auto& lacking = source_has ? target_ : source_;
+    const auto& reason = (source_has ? target_info_ : source_info_).capabilities.records_unavailable[i];
+    warnings.push_back(fmt::format("{} records are not synced, {} cannot {} them{}{}", model::to_string(kind), lacking.label(),
+                                   source_has ? "take" : "give", reason.empty() ? "" : ": ", util::printable(reason)));
+  }
+}
+
+/// What the wishes of the plan are about, for people.
+void Replication::note_blocklist_differences(const model::Plan& plan, const model::Blocklist& source, const model::Blocklist& target) {
+  blocklist_.clear();
+  for (const auto& wish : plan.change.wishes) blocklist_.push_back({wish.key, state_of(target, wish.key), state_of(source, wish.key)});
 }
 
 /// The rows stay in a dry run: they are what the person asked to see.

@@ -26,6 +26,7 @@ model::Plan plan_restore(model::Node& node, const model::NodeInfo& info, const m
   now.info = info;
   now.lists = node.lists();
   now.records = node.records();
+  now.blocklist = node.blocklist();  // an adlist that goes takes its compiled rows with it: that counts as shrinking
   model::NodeState then;
   then.info = info;
   then.lists = version.lists;

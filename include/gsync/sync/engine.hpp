@@ -32,24 +32,25 @@ struct Options {
   std::function<std::uint64_t()> bytes_received;
 };
 
-struct Result {
-  model::NodeInfo source;
-  model::NodeInfo target;          ///< before the run
-  model::Plan plan;                ///< nothing_to_do() when the two were in step already
-  std::optional<model::ApplyReport> report;  ///< absent after a dry run and when there was nothing to do
-};
-
-/// Makes `target` as `source` is. Nothing is locked, read or written when the digests are equal. Locks both in the order of their node ids, plans, applies; plans again (at most
-/// three times) when a node changed meanwhile. Refusals and failures after the plan are written into the target's history (and into the source's when it is the one that
-/// started) before the Error goes on. Error{refused} when both have one node id (a cloned card, or a peer that is this host).
-Result replicate(model::Node& source, model::Node& target, const Options& options);
-
 /// One adlist whose compiled set differs, or that only one side has compiled.
 struct AdlistDifference {
   model::RowKey key;
   std::optional<model::AdlistState> here;
   std::optional<model::AdlistState> there;
 };
+
+struct Result {
+  model::NodeInfo source;
+  model::NodeInfo target;          ///< before the run
+  model::Plan plan;                ///< nothing_to_do() when the two were in step already
+  std::optional<model::ApplyReport> report;  ///< absent after a dry run and when there was nothing to do
+  std::vector<AdlistDifference> blocklist;    ///< what the plan's wishes are about; here: the target, there: the source
+};
+
+/// Makes `target` as `source` is. Nothing is locked, read or written when the digests are equal. Locks both in the order of their node ids, plans, applies; plans again (at most
+/// three times) when a node changed meanwhile. Refusals and failures after the plan are written into the target's history (and into the source's when it is the one that
+/// started) before the Error goes on. Error{refused} when both have one node id (a cloned card, or a peer that is this host).
+Result replicate(model::Node& source, model::Node& target, const Options& options);
 
 struct Comparison {
   model::NodeInfo here;
