@@ -1,0 +1,40 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gsync::test {
+
+/// The settings of a pihole.toml that matter here.
+struct TomlSettings {
+  std::vector<std::string> dns_hosts;
+  std::vector<std::string> cname_records;
+  std::vector<std::string> dhcp_hosts;
+  bool dhcp_active = false;
+  bool read_only = false;
+  std::uint16_t dns_port = 53;
+  std::string gravity = "/etc/pihole/gravity.db";
+  std::string pid = "/run/pihole-FTL.pid";
+
+  bool operator==(const TomlSettings&) const = default;
+};
+
+/// Throws std::runtime_error for what is not TOML; missing keys have their defaults.
+TomlSettings parse_settings(const std::string& text);
+
+/// A pihole.toml as FTL writes them: comments above each key, nested sections, arrays over several lines, "### CHANGED" behind what is not
+/// the default.
+std::string render_settings(const TomlSettings& settings);
+
+/// The text with another value for one key ("dns.hosts"), everything else kept as it is. nullopt when the key is not there. `value` is
+/// TOML.
+std::optional<std::string> replace_value(const std::string& text, const std::string& key, const std::string& value);
+/// The TOML text of a key's value, without the comment behind it.
+std::optional<std::string> raw_value(const std::string& text, const std::string& key);
+
+std::string toml_string(const std::string& value);
+/// Over several lines, indented for a key of a top section.
+std::string toml_array(const std::vector<std::string>& values);
+
+}  // namespace gsync::test

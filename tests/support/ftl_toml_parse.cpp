@@ -1,0 +1,38 @@
+#include <toml++/toml.h>
+#include <stdexcept>
+
+#include "support/ftl_toml.hpp"
+
+namespace gsync::test {
+
+namespace {
+
+std::vector<std::string> strings(const toml::node_view<toml::node>& node) {
+  std::vector<std::string> result;
+  if (const toml::array* array = node.as_array())
+    for (const toml::node& each : *array) result.push_back(each.value_or(std::string()));
+  return result;
+}
+
+}  // namespace
+
+TomlSettings parse_settings(const std::string& text) {
+  toml::table table;
+  try {
+    table = toml::parse(text);
+  } catch (const toml::parse_error& e) {
+    throw std::runtime_error("line " + std::to_string(e.source().begin.line) + ": " + std::string(e.description()));
+  }
+  TomlSettings s;
+  s.dns_hosts = strings(table["dns"]["hosts"]);
+  s.cname_records = strings(table["dns"]["cnameRecords"]);
+  s.dns_port = table["dns"]["port"].value_or(s.dns_port);
+  s.dhcp_hosts = strings(table["dhcp"]["hosts"]);
+  s.dhcp_active = table["dhcp"]["active"].value_or(s.dhcp_active);
+  s.gravity = table["files"]["gravity"].value_or(s.gravity);
+  s.pid = table["files"]["pid"].value_or(s.pid);
+  s.read_only = table["misc"]["readOnly"].value_or(s.read_only);
+  return s;
+}
+
+}  // namespace gsync::test

@@ -1,0 +1,107 @@
+#include "support/pihole_directory.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace gsync::test {
+
+namespace {
+
+void make_directory(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), mode) != 0 || ::chmod(path.c_str(), mode) != 0)
+    throw std::system_error(errno, std::generic_category(), "mkdir " + path);
+}
+
+/// gravity.sh names the cache after the id, which is why ids must stay what they are.
+void write_lists_cache(const std::string& directory, const std::string& gravity) {
+  make_directory(directory + "/listsCache", 0755);
+  for (const auto& row : rows(gravity, "SELECT id, address FROM adlist")) {
+    const std::string& address = row[1].value();
+    const auto host = address.find("//") == address.npos ? address : address.substr(address.find("//") + 2);
+    write_text(fmt::format("{}/listsCache/list.{}.{}.domains", directory, row[0].value(), host.substr(0, host.find('/'))),
+               "cached.example\n", 0640);
+  }
+}
+
+}  // namespace
+
+PiholeDirectory::PiholeDirectory(PiholeOptions options) : options_(std::move(options)) {
+  make_directory(directory(), 0775);
+  make_directory(root_ / "dnsmasq.d", 0755);
+  make_directory(root_ / "run", 0755);
+  make_directory(state(), 0700);
+  options_.gravity.build(gravity());
+
+  TomlSettings settings;
+  settings.dns_hosts = options_.dns_hosts;
+  settings.cname_records = options_.cname_records;
+  settings.dhcp_hosts = options_.dhcp_hosts;
+  settings.dhcp_active = options_.dhcp_active;
+  settings.read_only = options_.read_only;
+  settings.gravity = gravity();
+  settings.pid = pid_file();
+  save(settings);
+  write_text(
+      directory() + "/versions",
+      "CORE_VERSION=v6.2.2\nCORE_BRANCH=master\nCORE_HASH=1837b754\nGITHUB_CORE_VERSION=v6.2.2\nWEB_VERSION=v6.3\nWEB_BRANCH=master\n"
+      "FTL_VERSION=v6.4.1\nFTL_BRANCH=master\nFTL_HASH=8d1add8d\n",
+      0644);
+  if (options_.lists_cache) write_lists_cache(directory(), gravity());
+  if (options_.backups) {
+    make_directory(directory() + "/gravity_backups", 0755);
+    std::filesystem::copy_file(gravity(), directory() + "/gravity_backups/gravity.db.1");
+  }
+
+  write_text(ftl_binary(),
+             fmt::format("#!/bin/sh\nexport FTL_STAND_IN_DIRECTORY='{}'\nexport FTL_STAND_IN_MUSL={}\nexport "
+                         "FTL_STAND_IN_NEEDS_CHOWN={}\nexec '{}' \"$@\"\n",
+                         directory(), options_.musl ? 1 : 0, options_.needs_chown ? 1 : 0, GSYNC_FTL_STAND_IN),
+             0755);
+  write_config();
+}
+
+void PiholeDirectory::save(const TomlSettings& settings) const {
+  replace_text(toml(), render_settings(settings), 0640);
+}
+
+void PiholeDirectory::set_dns_port(std::uint16_t port) {
+  dns_port_ = port;
+  write_config();
+}
+
+void PiholeDirectory::set_peers(std::vector<std::string> peers) {
+  peers_ = std::move(peers);
+  write_config();
+}
+
+void PiholeDirectory::set_sync_lines(std::string lines) {
+  sync_lines_ = std::move(lines);
+  write_config();
+}
+
+void PiholeDirectory::give_to(uid_t uid, gid_t gid) const {
+  const auto give = [&](const std::string& path) {
+    if (::lchown(path.c_str(), uid, gid) != 0) throw std::system_error(errno, std::generic_category(), "chown " + path);
+  };
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(root())) give(entry.path());
+  give(root());
+}
+
+void PiholeDirectory::write_config() const {
+  std::string text = fmt::format(
+      "[node]\nname = {}\nstate_directory = {}\n\n"
+      "[pihole]\ndirectory = {}\ndnsmasq_directory = {}\nruntime = \"native\"\nftl_binary = {}\npid_file = {}\ndns_port = {}\n\n"
+      "[sync]\nrecord_spacing_ms = 50\n{}\n",
+      toml_string(options_.name), toml_string(state()), toml_string(directory()), toml_string(root_ / "dnsmasq.d"),
+      toml_string(ftl_binary()), toml_string(pid_file()), dns_port_, sync_lines_);
+  for (const auto& peer : peers_) text += "\n" + peer + "\n";
+  replace_text(config(), text, 0640);
+}
+
+}  // namespace gsync::test

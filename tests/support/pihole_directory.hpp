@@ -1,0 +1,75 @@
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "support/ftl_toml.hpp"
+#include "support/gravity_builder.hpp"
+#include "support/temp_directory.hpp"
+
+namespace gsync::test {
+
+struct PiholeOptions {
+  std::string name = "ph1";
+  GravityBuilder gravity = GravityBuilder().household(realistic(1));
+  std::vector<std::string> dns_hosts{"192.168.1.2 nas.lan nas", "fd00::2 nas.lan", "192.168.1.3 printer.lan # 2nd floor"};
+  std::vector<std::string> cname_records{"files.lan,nas.lan", "media.lan,nas.lan,600"};
+  std::vector<std::string> dhcp_hosts{"AA:BB:CC:DD:EE:01,192.168.1.21,tv"};
+  bool dhcp_active = false;
+  bool read_only = false;    ///< misc.readOnly
+  bool lists_cache = false;  ///< listsCache/list.ID.HOST.domains for each adlist
+  bool backups = false;      ///< gravity_backups/gravity.db.1
+  bool musl = false;         ///< the stand-in plays the official static build: reload on 35, 34 kills
+  bool needs_chown = false;  ///< `--config` exits 1 without CAP_CHOWN, as the real one does
+};
+
+/// A Pi-hole v6 in a temporary directory, with a gravity-sync.toml for it:
+///
+///   ROOT/pihole/           directory(): gravity.db, pihole.toml, versions; modes as FTL and gravity.sh leave them
+///   ROOT/pihole-FTL        the stand-in with this directory in its environment; `ftl_binary` of the configuration
+///   ROOT/run/              pihole-FTL.pid, the stand-in's port file and log
+///   ROOT/state/            state_directory
+///   ROOT/gravity-sync.toml config(): dns_port is 0 (do not ask) until set_dns_port()
+class PiholeDirectory {
+ public:
+  explicit PiholeDirectory(PiholeOptions options = {});
+
+  const PiholeOptions& options() const { return options_; }
+  const std::string& root() const { return root_.path(); }
+  std::string directory() const { return root_ / "pihole"; }
+  std::string gravity() const { return directory() + "/gravity.db"; }
+  std::string toml() const { return directory() + "/pihole.toml"; }
+  std::string ftl_binary() const { return root_ / "pihole-FTL"; }
+  std::string pid_file() const { return root_ / "run/pihole-FTL.pid"; }
+  std::string port_file() const { return root_ / "run/port"; }
+  std::string ftl_log() const { return root_ / "run/ftl.log"; }
+  std::string state() const { return root_ / "state"; }
+  std::string config() const { return root_ / "gravity-sync.toml"; }
+
+  TomlSettings settings() const { return parse_settings(read_text(toml())); }
+  /// Replaces pihole.toml by a rename, as FTL does when somebody saves in the web page.
+  void save(const TomlSettings& settings) const;
+
+  /// The following rewrite gravity-sync.toml.
+  void set_dns_port(std::uint16_t port);
+  /// TOML text of whole [[peer]] tables.
+  void set_peers(std::vector<std::string> peers);
+  /// Further lines of [sync], such as "ftl_deadline_seconds = 2".
+  void set_sync_lines(std::string lines);
+
+  /// chown of everything, for tests that run as root and want an ordinary owner.
+  void give_to(uid_t uid, gid_t gid) const;
+
+ private:
+  void write_config() const;
+
+  PiholeOptions options_;
+  TempDirectory root_;
+  std::uint16_t dns_port_ = 0;
+  std::vector<std::string> peers_;
+  std::string sync_lines_;
+};
+
+}  // namespace gsync::test
