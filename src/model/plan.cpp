@@ -50,6 +50,7 @@ bool loses_too_much(const TableCount& count, const ShrinkLimits& limits) {
 }
 
 std::string loss(const TableCount& count, std::string_view what) {
+  if (count.before == 1 && what.ends_with('s')) return fmt::format("the only {} would go", what.substr(0, what.size() - 1));
   if (count.gone == count.before) return fmt::format("all {} {} would go", count.before, what);
   return fmt::format("{} of {} {} would go", count.gone, count.before, what);
 }
