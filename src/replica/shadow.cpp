@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* directory_name = ".gravity-sync";
 constexpr const char* building = "shadow.building";
+constexpr const char* previous_name = "shadow.previous";
 
 }  // namespace
 
@@ -57,20 +58,19 @@ void Shadow::remove_journals(const std::string& of) {
   for (const char* suffix : {"-journal", "-wal", "-shm"}) live_.files().unlink_at(directory(), of + suffix);
 }
 
-void Shadow::begin() {
+void Shadow::begin(Previous previous) {
   auto& files = live_.files();
-  remove_journals(name);
-  remove_journals(building);
+  for (const char* file : {name, building, previous_name}) remove_journals(file);
   files.unlink_at(directory(), building);
+  files.unlink_at(directory(), previous_name);
   auto st = files.stat_at(directory(), name);
   if (st && (!S_ISREG(st->st_mode) || st->st_nlink != 1)) {
     // Somebody else's link would be written through.
     files.unlink_at(directory(), name);
     st.reset();
   }
-  if (st) {
-    files.rename_at(directory(), name, directory(), building);
-  } else {
+  if (st) files.rename_at(directory(), name, directory(), previous == Previous::reuse ? building : previous_name);
+  if (!st || previous == Previous::keep) {
     files.open_at(directory(), building, O_RDWR | O_CREAT | O_EXCL, 0600);
   }
   // On disk before the first write: a crash must not leave a half-written file under the name of a whole one.
@@ -95,6 +95,7 @@ void Shadow::finish(const struct stat& like) {
     if ((st.st_mode & 07777) != (like.st_mode & 07777)) files.change_mode(fd.get(), like.st_mode & 07777);
     files.sync(fd.get());
     files.rename_at(directory(), building, directory(), name);
+    files.unlink_at(directory(), previous_name);
     files.sync(directory());
   } catch (...) {
     discard();
@@ -106,10 +107,13 @@ void Shadow::discard() noexcept {
   try {
     remove_journals(building);
     live_.files().unlink_at(directory(), building);
+    live_.files().unlink_at(directory(), previous_name);
   } catch (const Error&) {
     // begin() removes it before anything trusts it.
   }
 }
+
+sqlite::Database Shadow::open_previous() { return sqlite::Database(path_ + "/" + previous_name, sqlite::OpenMode::read_only); }
 
 sqlite::Database Shadow::open_reader() { return sqlite::Database(path(), sqlite::OpenMode::read_only); }
 

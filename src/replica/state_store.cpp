@@ -1,16 +1,18 @@
 #include "gsync/replica/state_store.hpp"
 
+#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
 #include <zstd.h>
 
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <tuple>
 
 #include "gsync/sqlite/database.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
+#include "gsync/util/fd.hpp"
 #include "gsync/util/text.hpp"
 
 namespace gsync::replica {
@@ -77,7 +79,7 @@ class StateStore::Impl {
   Impl(const std::string& directory, util::Clock& clock, const Bounds& bounds)
       : clock_(clock), bounds_(bounds), database_(open(real_path(directory) + "/state.db")) {
     database_.set_busy_timeout(std::chrono::seconds(10));
-    database_.execute("PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL;");
+    database_.execute("PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;");
     if (database_.query_int("PRAGMA user_version").value_or(0) == 0) create();
     if (auto found = database_.query_int("PRAGMA user_version").value_or(0); found != format) {
       throw Error(ErrorCode::incompatible, fmt::format("{} was written by another version of gravity-sync (format {}, this one knows {})", database_.path(), found, format),
@@ -89,16 +91,10 @@ class StateStore::Impl {
   }
 
   static sqlite::Database open(const std::string& path) {
-    // The file appears with its final mode: rows of a household's lists are nobody else's business.
-    auto before = ::umask(0077);
-    try {
-      sqlite::Database database(path, sqlite::OpenMode::create);
-      ::umask(before);
-      return database;
-    } catch (const Error& error) {
-      ::umask(before);
-      throw error.within("state");
-    }
+    // The file appears with its final mode: a household's lists are nobody else's business. Only a file that is made here is closed again, so that no lock of another
+    // connection of this process is dropped.
+    util::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    return sqlite::Database(path, sqlite::OpenMode::create);
   }
 
   void create() {
@@ -136,11 +132,35 @@ class StateStore::Impl {
     if (last_to_go) database_.prepare(fmt::format("DELETE FROM {} WHERE id<=?", table)).bind(1, *last_to_go).run();
   }
 
+  /// Runs `work` in a transaction of its own, or in the batch that is open.
+  template <class Work>
+  auto in_transaction(Work work) {
+    if (batch_) return work();
+    sqlite::Transaction transaction(database_);
+    auto result = work();
+    transaction.commit();
+    return result;
+  }
+
   util::Clock& clock_;
   Bounds bounds_;
   sqlite::Database database_;
   std::string node_id_;
+  std::optional<sqlite::Transaction> batch_;
 };
+
+StateStore::Batch::Batch(StateStore& store) : store_(&store) {
+  GSYNC_ASSERT(!store.impl_->batch_);
+  store.impl_->batch_.emplace(store.impl_->database_);
+}
+StateStore::Batch::~Batch() {
+  if (store_ != nullptr) store_->impl_->batch_.reset();
+}
+void StateStore::Batch::commit() {
+  store_->impl_->batch_->commit();
+  store_->impl_->batch_.reset();
+  store_ = nullptr;
+}
 
 StateStore::StateStore(const std::string& directory, util::Clock& clock, const Bounds& bounds) : impl_(std::make_unique<Impl>(directory, clock, bounds)) {}
 StateStore::~StateStore() = default;
@@ -150,13 +170,14 @@ const std::string& StateStore::node_id() const { return impl_->node_id_; }
 std::int64_t StateStore::add_history(model::HistoryEntry entry) {
   if (entry.time == 0) entry.time = impl_->clock_.unix_time();
   entry.id = 0;
-  auto [summary, rows] = encoded(std::move(entry));
-  sqlite::Transaction transaction(impl_->database_);
-  impl_->database_.prepare("INSERT INTO history (summary, rows) VALUES (?, ?)").bind_blob(1, summary).bind_blob(2, rows).run();
-  auto id = impl_->database_.last_insert_rowid();
-  impl_->trim("history", "rows", impl_->bounds_.history_entries, impl_->bounds_.history_bytes);
-  transaction.commit();
-  return id;
+  std::string summary, rows;
+  std::tie(summary, rows) = encoded(std::move(entry));
+  return impl_->in_transaction([&] {
+    impl_->database_.prepare("INSERT INTO history (summary, rows) VALUES (?, ?)").bind_blob(1, summary).bind_blob(2, rows).run();
+    auto id = impl_->database_.last_insert_rowid();
+    impl_->trim("history", "rows", impl_->bounds_.history_entries, impl_->bounds_.history_bytes);
+    return id;
+  });
 }
 
 void StateStore::update_history(const model::HistoryEntry& entry) {
@@ -203,12 +224,12 @@ std::int64_t StateStore::add_version(const std::string& reason, const model::Lis
   version.info.list_rows = lists.size();
   for (const auto& lines : records) version.info.records += lines ? lines->size() : 0;
   version.info.bytes = content.size();
-  sqlite::Transaction transaction(impl_->database_);
-  impl_->database_.prepare("INSERT INTO version (info, content) VALUES (?, ?)").bind_blob(1, util::encode(version.info)).bind_blob(2, content).run();
-  auto id = impl_->database_.last_insert_rowid();
-  impl_->trim("version", "content", impl_->bounds_.versions, impl_->bounds_.version_bytes);
-  transaction.commit();
-  return id;
+  return impl_->in_transaction([&] {
+    impl_->database_.prepare("INSERT INTO version (info, content) VALUES (?, ?)").bind_blob(1, util::encode(version.info)).bind_blob(2, content).run();
+    auto id = impl_->database_.last_insert_rowid();
+    impl_->trim("version", "content", impl_->bounds_.versions, impl_->bounds_.version_bytes);
+    return id;
+  });
 }
 
 std::vector<model::VersionInfo> StateStore::versions() const {

@@ -21,9 +21,14 @@ class Shadow {
   /// nullopt when there is no whole shadow.
   std::optional<Identity> identity();
 
-  /// Renames shadow.db (or makes an empty file) to shadow.building, having removed left-over journals and a building file that a crash left. After a crash from here
-  /// to finish() the next begin() starts from nothing.
-  void begin();
+  /// What becomes of the shadow that there is when a new one is begun.
+  enum class Previous : unsigned char {
+    reuse,  ///< it becomes the file under construction: pages that stay the same are not written again
+    keep,   ///< it stays readable through open_previous() until finish() or discard()
+  };
+  /// Makes shadow.building, having removed left-over journals and what a crash left. After a crash from here to finish() the next begin() starts from nothing.
+  void begin(Previous previous = Previous::reuse);
+  sqlite::Database open_previous();
   /// A connection to the file under construction: no journal, no syncs (a crash loses the file by design), pages that are equal already are not written.
   sqlite::Database open_building();
   /// Its descriptor for raw writing (a whole copy that arrives). Never while open_building()'s connection is open.

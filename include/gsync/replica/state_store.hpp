@@ -11,7 +11,7 @@
 namespace gsync::replica {
 
 /// What this node remembers, in `state.db` (SQLite) in the state directory: its id, the history, the versions, and what we know of the live file. Survives crashes as SQLite
-/// does; every call is one transaction. Processes share it; one thread uses an object at a time. Opening it writes only the first time ever.
+/// does; every call is one transaction, unless a Batch is open. Processes share it; one thread uses an object at a time. Opening it writes only the first time ever.
 class StateStore {
  public:
   struct Bounds {
@@ -27,6 +27,19 @@ class StateStore {
   ~StateStore();
 
   const std::string& node_id() const;
+
+  /// Makes what is written while it lives one transaction (each fsync is dear on an SD card); undone unless commit() is called. Not nested.
+  class Batch {
+   public:
+    explicit Batch(StateStore& store);
+    ~Batch();
+    Batch(const Batch&) = delete;
+    Batch& operator=(const Batch&) = delete;
+    void commit();
+
+   private:
+    StateStore* store_;
+  };
 
   /// Gives it an id and, if it has none, the present time; removes the oldest ones beyond the bounds.
   std::int64_t add_history(model::HistoryEntry entry);
