@@ -1,0 +1,231 @@
+#include "gsync/protocol/agent.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "bulk.hpp"
+#include "checks.hpp"
+#include "connection.hpp"
+#include "hello.hpp"
+
+namespace gsync::protocol {
+namespace {
+
+constexpr std::uint64_t longest_lock_wait = 3'600'000;
+
+/// One conversation.
+class Service {
+ public:
+  Service(model::Node& node, Connection& connection, const AgentOptions& options, std::string started_by)
+      : node_(node), connection_(connection), options_(options), started_by_(std::move(started_by)) {}
+  ~Service() { unlock_quietly(); }
+
+  void run();
+
+ private:
+  void handle(const Message& request);
+  void lock(const LockRequest& request);
+  void blocklist_rows(const Message& request);
+  void copy();
+  void apply(const Message& request);
+  model::ApplyReport apply_streamed(const model::Change& change);
+  void note(const Message& request);
+  void report(const Error& error);
+  void require_lock() const;
+  void require_writable(std::string_view what) const;
+  void unlock_quietly() noexcept;
+  void end_unwanted(const BulkSender& sender);
+
+  template <class T>
+  void answer(const T& value) {
+    connection_.send(MessageType::answer, util::encode(value));
+  }
+  void answer() { connection_.send(MessageType::answer); }
+  model::NodeInfo presented(model::NodeInfo info) const {
+    info.read_only = info.read_only || options_.read_only;
+    return presentable(std::move(info));
+  }
+  template <class Examine>
+  void believed(Examine examine) {
+    try {
+      examine();
+    } catch (const Error& error) {
+      connection_.violation(error.what());
+    }
+  }
+
+  model::Node& node_;
+  Connection& connection_;
+  const AgentOptions& options_;
+  const std::string started_by_;
+  bool locked_ = false;
+  std::optional<BulkReceiver> incoming_;  ///< what follows an apply
+};
+
+void Service::run() {
+  while (auto request = connection_.receive()) {
+    incoming_.reset();
+    try {
+      handle(*request);
+    } catch (const Error& error) {
+      if (connection_.lost()) throw;
+      report(error);
+      if (connection_.violated()) throw;
+    } catch (const std::exception& failure) {
+      if (connection_.lost()) throw Error(ErrorCode::io, failure.what());
+      report(Error(ErrorCode::io, fmt::format("the agent failed: {}", failure.what())));
+    }
+    // Only after an error is there something left: the far side stops sending when it has read of it.
+    if (incoming_) incoming_->drain();
+  }
+}
+
+void Service::report(const Error& error) {
+  try {
+    connection_.send(MessageType::error, util::encode(message_of(error)));
+  } catch (const Error&) {
+    // What broke first is the better explanation, and the connection remembers that it is lost.
+  }
+}
+
+void Service::handle(const Message& request) {
+  if (request.type == MessageType::more || request.type == MessageType::abort) return;  // of a stream that had ended already
+  switch (request.type) {
+    case MessageType::describe:
+      return answer(presented(node_.describe()));
+    case MessageType::lock:
+      return lock(parse<LockRequest>(connection_, request));
+    case MessageType::unlock:
+      if (locked_) {
+        locked_ = false;
+        node_.unlock();
+      }
+      return answer();
+    case MessageType::lists:
+      return answer(node_.lists());
+    case MessageType::records:
+      return answer(node_.records());
+    case MessageType::blocklist:
+      return answer(node_.blocklist());
+    case MessageType::blocklist_rows:
+      return blocklist_rows(request);
+    case MessageType::copy:
+      return copy();
+    case MessageType::apply:
+      return apply(request);
+    case MessageType::versions: {
+      auto versions = node_.versions();
+      for (auto& version : versions) version = presentable(std::move(version));
+      return answer(versions);
+    }
+    case MessageType::version: {
+      auto version = node_.version(parse<VersionRequest>(connection_, request).id);
+      version.info = presentable(std::move(version.info));
+      return answer(version);
+    }
+    case MessageType::note:
+      return note(request);
+    default:
+      connection_.violation(fmt::format("a message of type {} as a request", static_cast<int>(request.type)));
+  }
+}
+
+void Service::lock(const LockRequest& request) {
+  if (locked_) throw Error(ErrorCode::refused, "this node is locked by this connection already");
+  const auto wait = std::chrono::milliseconds(std::min(request.milliseconds, longest_lock_wait));
+  auto info = node_.lock(util::Deadline::in(wait));
+  locked_ = true;
+  answer(presented(std::move(info)));
+}
+
+void Service::blocklist_rows(const Message& request) {
+  auto wishes = parse<std::vector<model::BlocklistWish>>(connection_, request);
+  believed([&] { check(wishes); });
+  require_lock();
+  auto rows = node_.blocklist_rows(wishes);
+  answer(rows->answers());
+  BulkSender sender(connection_);
+  if (!send_rows(sender, *rows)) end_unwanted(sender);
+}
+
+void Service::copy() {
+  require_lock();
+  auto copy = node_.copy();
+  answer(CopyAnswer{copy.bytes});
+  BulkSender sender(connection_);
+  if (!send_bytes(sender, *copy.reader, copy.bytes)) end_unwanted(sender);
+}
+
+/// A stream that its receiver does not want any more gets an end all the same: that is where the receiver begins to listen again.
+void Service::end_unwanted(const BulkSender& sender) {
+  if (sender.interruption()->type != MessageType::abort) connection_.violation("a request in the middle of a stream");
+  connection_.send(MessageType::end, util::encode(End{}));
+}
+
+void Service::apply(const Message& request) {
+  auto change = parse<model::Change>(connection_, request);
+  believed([&] { check(change); });
+  change.started_by = started_by_;
+  if (change.whole_copy) incoming_.emplace(connection_, MessageType::bytes);
+  if (!change.wishes.empty()) incoming_.emplace(connection_, MessageType::rows, true);
+  require_writable("nothing is changed here");
+  require_lock();
+  auto report = presentable(apply_streamed(change));
+  if (incoming_) incoming_->drain();
+  answer(report);
+}
+
+model::ApplyReport Service::apply_streamed(const model::Change& change) {
+  if (change.whole_copy) {
+    ByteReceiver bytes(*incoming_, change.copy_bytes);
+    return node_.apply(change, nullptr, &bytes);
+  }
+  if (change.wishes.empty()) return node_.apply(change, nullptr, nullptr);
+  auto answers = incoming_->receive_answers();
+  believed([&] { check(answers, change.wishes); });
+  RowReceiver rows(*incoming_, std::move(answers));
+  return node_.apply(change, &rows, nullptr);
+}
+
+void Service::note(const Message& request) {
+  auto entry = parse<model::HistoryEntry>(connection_, request);
+  believed([&] { check(entry); });
+  require_writable("nothing is written into its history");
+  entry.started_by = started_by_;
+  node_.note(entry);
+  answer();
+}
+
+void Service::require_lock() const {
+  if (!locked_) throw Error(ErrorCode::refused, "this needs the node's lock, which this connection does not have");
+}
+
+void Service::require_writable(std::string_view what) const {
+  if (options_.read_only)
+    throw Error(ErrorCode::refused, fmt::format("this agent is read-only: {}", what),
+                "take --read-only out of the agent's command in authorized_keys, or run `gravity-sync pull` on that host");
+}
+
+void Service::unlock_quietly() noexcept {
+  if (!std::exchange(locked_, false)) return;
+  try {
+    node_.unlock();
+  } catch (const std::exception&) {
+    // The lock goes with the process at the latest.
+  }
+}
+
+}  // namespace
+
+void serve(model::Node& node, util::ByteStream& stream, const AgentOptions& options) {
+  const auto peer = options.peer.empty() ? std::string("the other host") : options.peer;
+  auto greeting = exchange_hellos(stream, options.hello, options.limits, peer, Side::agent);
+  Connection connection(stream, options.limits.idle, greeting.received);
+  auto name = presentable(options.peer.empty() ? greeting.theirs.name : options.peer, max_name);
+  Service(node, connection, options, "agent for " + name).run();
+}
+
+}  // namespace gsync::protocol

@@ -1,0 +1,211 @@
+#include "checks.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <string_view>
+
+#include "gsync/util/error.hpp"
+#include "gsync/util/text.hpp"
+
+namespace gsync::protocol {
+namespace {
+
+constexpr std::size_t max_row_text = 64u << 10;
+constexpr std::size_t max_record_line = 4096;
+
+[[noreturn]] void bad(std::string_view what) {
+  throw Error(ErrorCode::protocol, std::string(what));
+}
+
+void check_text(const std::string& text, std::size_t limit, std::string_view what) {
+  if (text.size() > limit) bad(fmt::format("{} is longer than {} bytes", what, limit));
+  if (util::printable(text) != text) bad(fmt::format("{} holds control characters: \"{}\"", what, util::printable(text.substr(0, 100))));
+}
+
+[[noreturn]] void bad_row(const model::RowKey& key, std::string_view why) {
+  auto shown = key;
+  if (shown.name.size() > 120) shown.name.resize(120);
+  bad(fmt::format("row \"{}\": {}", model::describe(shown), why));
+}
+
+std::uint8_t last_kind(model::Table table) {
+  switch (table) {
+    case model::Table::group:
+      return model::kind::named_group;
+    case model::Table::adlist:
+      return model::kind::allow_list;
+    case model::Table::domain:
+      return model::kind::deny_regex;
+    case model::Table::client:
+      return 0;
+  }
+  return 0;
+}
+
+void check_key(const model::RowKey& key) {
+  if (key.kind > last_kind(key.table)) bad_row(key, fmt::format("unknown kind {}", key.kind));
+  const bool nameless = key.table == model::Table::group && key.kind == model::kind::default_group;
+  if (key.name.empty() != nameless) bad_row(key, nameless ? "the default group's key has a name" : "it has no name");
+  if (key.name.size() > max_row_text) bad_row(key, "the name is longer than 64 KiB");
+  if (key.name.find('\0') != std::string::npos) bad_row(key, "the name holds a NUL byte");
+}
+
+void check_row(const model::RowKey& key, const model::Row& row) {
+  for (const auto* text : {&row.comment, &row.title}) {
+    if (text->size() > max_row_text) bad_row(key, "a text is longer than 64 KiB");
+    if (text->find('\0') != std::string::npos) bad_row(key, "a text holds a NUL byte");
+  }
+  if (!row.title.empty() && key != model::default_group_key()) bad_row(key, "only the default group has a title");
+  if (key.table == model::Table::group && !row.groups.empty()) bad_row(key, "a group cannot be in groups");
+  if (key.table == model::Table::client && !row.enabled) bad_row(key, "a client cannot be disabled");
+  for (const auto& group : row.groups) {
+    if (group.table != model::Table::group) bad_row(key, "it is assigned to something that is not a group");
+    check_key(group);
+  }
+}
+
+void check_rows(const std::vector<model::RowChange>& rows) {
+  std::set<model::RowKey> keys;
+  for (const auto& row : rows) {
+    check_key(row.key);
+    if (!row.before && !row.after) bad_row(row.key, "a change from nothing to nothing");
+    if (row.before) check_row(row.key, *row.before);
+    if (row.after) check_row(row.key, *row.after);
+    if (!keys.insert(row.key).second) bad_row(row.key, "it is changed twice");
+  }
+}
+
+void check_adlist_key(const model::RowKey& key) {
+  if (key.table != model::Table::adlist) bad_row(key, "it is not an adlist");
+  check_key(key);
+}
+
+void cut(std::vector<std::string>& texts) {
+  if (texts.size() > max_notes) texts.resize(max_notes);
+  for (auto& text : texts) text = presentable(text, max_text);
+}
+
+void check_texts(const std::vector<std::string>& texts, std::string_view what) {
+  if (texts.size() > max_notes) bad(fmt::format("more than {} {}", max_notes, what));
+  for (const auto& text : texts) check_text(text, max_text, what);
+}
+
+}  // namespace
+
+std::string presentable(const std::string& text, std::size_t limit) {
+  auto shown = util::printable(std::string_view(text).substr(0, limit + 4));
+  if (shown.size() <= limit) return shown;
+  // Never in the middle of a character: the far side would call its half unprintable.
+  auto end = limit;
+  while (end > 0 && (static_cast<unsigned char>(shown[end]) & 0xC0) == 0x80) --end;
+  shown.resize(end);
+  return shown;
+}
+
+model::NodeInfo presentable(model::NodeInfo info) {
+  for (auto* name : {&info.node_id, &info.name, &info.software, &info.core_version, &info.ftl_version, &info.live_identity})
+    *name = presentable(*name, max_name);
+  info.damage = presentable(info.damage, max_text);
+  for (auto& why : info.capabilities.records_unavailable) why = presentable(why, max_text);
+  cut(info.notes);
+  return info;
+}
+
+model::ApplyReport presentable(model::ApplyReport report) {
+  cut(report.warnings);
+  return report;
+}
+
+model::HistoryEntry presentable(model::HistoryEntry entry) {
+  for (auto* name : {&entry.source, &entry.target, &entry.started_by}) *name = presentable(*name, max_name);
+  entry.text = presentable(entry.text, max_text);
+  for (auto& record : entry.records) record.line = presentable(record.line, max_record_line);
+  return entry;
+}
+
+model::VersionInfo presentable(model::VersionInfo info) {
+  info.reason = presentable(info.reason, max_text);
+  return info;
+}
+
+ErrorMessage message_of(const Error& error) {
+  return {error.code(), presentable(error.what(), max_text), presentable(error.hint(), max_text)};
+}
+
+Error error_of(const ErrorMessage& message) {
+  return Error(message.code, presentable(message.what, max_text), presentable(message.hint, max_text));
+}
+
+void check(const model::NodeInfo& info) {
+  check_text(info.node_id, max_name, "the node id");
+  check_text(info.name, max_name, "the node's name");
+  check_text(info.software, max_name, "the software version");
+  check_text(info.core_version, max_name, "Pi-hole's version");
+  check_text(info.ftl_version, max_name, "FTL's version");
+  check_text(info.live_identity, max_name, "the identity of the database");
+  check_text(info.damage, max_text, "the damage");
+  for (const auto& why : info.capabilities.records_unavailable) check_text(why, max_text, "the reason why records are not available");
+  check_texts(info.notes, "notes");
+}
+
+void check(const model::ApplyReport& report) {
+  check_texts(report.warnings, "warnings");
+}
+
+void check(const model::HistoryEntry& entry) {
+  check_text(entry.source, max_name, "the source's name");
+  check_text(entry.target, max_name, "the target's name");
+  check_text(entry.started_by, max_name, "who started it");
+  check_text(entry.text, max_text, "the text");
+  if (entry.rows.size() > model::HistoryEntry::max_rows) bad("a history line with too many rows");
+  if (entry.records.size() > max_record_changes) bad("a history line with too many records");
+  check_rows(entry.rows);
+  for (const auto& record : entry.records) check_text(record.line, max_record_line, "a record");
+}
+
+void check(const model::VersionInfo& info) {
+  check_text(info.reason, max_text, "a version's reason");
+}
+
+void check(const model::Change& change) {
+  check_text(change.source, max_name, "the source's name");
+  if (change.whole_copy && !(change.rows.empty() && change.wishes.empty())) bad("a whole copy comes with rows or wishes");
+  check_rows(change.rows);
+  check(change.wishes);
+}
+
+void check(const model::Blocklist& blocklist) {
+  const model::RowKey* before = nullptr;
+  for (const auto& state : blocklist) {
+    check_adlist_key(state.key);
+    if (before && !(*before < state.key)) bad_row(state.key, "the blocklist is out of order");
+    before = &state.key;
+  }
+}
+
+void check(const std::vector<model::BlocklistWish>& wishes) {
+  if (wishes.size() > max_wishes) bad(fmt::format("more than {} wishes", max_wishes));
+  std::set<model::RowKey> keys;
+  for (const auto& wish : wishes) {
+    check_adlist_key(wish.key);
+    if (!keys.insert(wish.key).second) bad_row(wish.key, "it is wished for twice");
+  }
+}
+
+void check(const std::vector<model::BlocklistAnswer>& answers, const std::vector<model::BlocklistWish>& wishes) {
+  if (answers.size() != wishes.size()) bad(fmt::format("{} answers to {} wishes", answers.size(), wishes.size()));
+  for (std::size_t i = 0; i < answers.size(); ++i)
+    if (answers[i].delta && !wishes[i].have) bad_row(wishes[i].key, "a difference, where nothing is there");
+}
+
+model::Records parsed(const model::Records& records) {
+  model::Records result;
+  for (auto kind : model::record_kinds) {
+    const auto& lines = records[model::index_of(kind)];
+    if (lines) result[model::index_of(kind)] = model::parse_records(kind, *lines);
+  }
+  return result;
+}
+
+}  // namespace gsync::protocol

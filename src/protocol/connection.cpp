@@ -1,0 +1,283 @@
+#include "connection.hpp"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <signal.h>
+#include <zstd.h>
+
+#include <algorithm>
+
+#include "gsync/util/text.hpp"
+
+namespace gsync::protocol {
+namespace {
+
+/// 1 MiB of history in each direction: what a Pi with little memory can spare, at both ends.
+constexpr int window_log = 20;
+constexpr int level = 3;
+constexpr std::size_t buffer_size = 64u << 10;
+constexpr std::size_t header_size = 5;
+/// The highest bit of the type: the message goes on in the next frame.
+constexpr unsigned char continued = 0x80;
+constexpr std::chrono::milliseconds longest_silence{5'000};
+
+std::array<char, header_size> header(std::size_t length, MessageType type, bool goes_on) {
+  auto byte = [length](unsigned shift) { return static_cast<char>((length >> shift) & 0xFF); };
+  return {byte(0), byte(8), byte(16), byte(24), static_cast<char>(static_cast<unsigned char>(type) | (goes_on ? continued : 0))};
+}
+
+std::size_t length_of(const std::array<char, header_size>& h) {
+  std::size_t length = 0;
+  for (std::size_t i = 4; i-- > 0;) length = length << 8 | static_cast<unsigned char>(h[i]);
+  return length;
+}
+
+/// Signals belong to the program's own threads.
+std::thread thread_without_signals(auto run) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread(std::move(run));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+}  // namespace
+
+std::string written_to_stderr(util::ByteStream& stream) {
+  auto text = stream.diagnostics();
+  auto line = util::trim(text);
+  return line.empty() ? std::string() : fmt::format(" (it wrote: {})", util::printable(line.substr(0, 300)));
+}
+
+void Connection::FreeCompressor::operator()(ZSTD_CCtx_s* c) const {
+  ZSTD_freeCCtx(c);
+}
+void Connection::FreeDecompressor::operator()(ZSTD_DCtx_s* d) const {
+  ZSTD_freeDCtx(d);
+}
+
+Connection::Connection(util::ByteStream& stream, std::chrono::milliseconds idle, std::string_view received)
+    : stream_(stream),
+      idle_(idle),
+      tick_interval_(std::clamp(idle / 4, std::chrono::milliseconds(1), longest_silence)),
+      decompressor_(ZSTD_createDCtx()),
+      in_(std::max(buffer_size, received.size())),
+      in_end_(received.size()),
+      compressor_(ZSTD_createCCtx()),
+      out_(buffer_size),
+      last_write_(std::chrono::steady_clock::now()) {
+  std::transform(received.begin(), received.end(), in_.begin(), [](char c) { return static_cast<std::byte>(c); });
+  if (!compressor_ || !decompressor_) throw Error(ErrorCode::io, "no memory for the connection's compression");
+  GSYNC_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_compressionLevel, level)));
+  GSYNC_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_windowLog, window_log)));
+  GSYNC_ASSERT(!ZSTD_isError(ZSTD_DCtx_setParameter(decompressor_.get(), ZSTD_d_windowLogMax, window_log)));
+  ticker_ = thread_without_signals([this] { tick(); });
+}
+
+Connection::~Connection() {
+  {
+    Lock lock(tick_mutex_);
+    stopping_ = true;
+  }
+  tick_condition_.notify_all();
+  ticker_.join();
+}
+
+void Connection::send(MessageType type, std::string_view payload) {
+  Lock lock(mutex_);
+  put(lock, type, payload);
+  compress(lock, {}, true);
+}
+
+void Connection::queue(MessageType type, std::string_view payload) {
+  Lock lock(mutex_);
+  put(lock, type, payload);
+}
+
+void Connection::put(const Lock& lock, MessageType type, std::string_view payload) {
+  throw_if_lost(lock);
+  if (payload.size() > limit_of(static_cast<std::uint8_t>(type)))
+    throw Error(ErrorCode::refused,
+                fmt::format("{} are more than one message of the protocol can carry", util::human_bytes(payload.size())));
+  bool goes_on = true;
+  while (goes_on) {
+    auto piece = payload.substr(0, max_frame);
+    payload.remove_prefix(piece.size());
+    goes_on = !payload.empty();
+    auto h = header(piece.size(), type, goes_on);
+    compress(lock, {h.data(), h.size()}, false);
+    compress(lock, piece, false);
+  }
+}
+
+void Connection::compress(const Lock& lock, std::string_view data, bool flush) {
+  ZSTD_inBuffer in{data.data(), data.size(), 0};
+  for (;;) {
+    ZSTD_outBuffer out{out_.data(), out_.size(), out_size_};
+    auto left = ZSTD_compressStream2(compressor_.get(), &out, &in, flush ? ZSTD_e_flush : ZSTD_e_continue);
+    GSYNC_ASSERT(!ZSTD_isError(left));
+    out_size_ = out.pos;
+    if (flush ? left == 0 : in.pos == in.size) break;
+    if (out_size_ == out_.size()) write_out(lock);
+  }
+  queued_ = !flush;
+  if (flush) write_out(lock);
+}
+
+void Connection::write_out(const Lock& lock) {
+  throw_if_lost(lock);
+  if (out_size_ == 0) return;
+  try {
+    stream_.write({out_.data(), out_size_}, util::Deadline::in(idle_));
+  } catch (const Error& error) {
+    lost_ = error;
+    throw;
+  }
+  out_size_ = 0;
+  last_write_ = std::chrono::steady_clock::now();
+  count(lock);
+}
+
+void Connection::throw_if_lost(const Lock&) const {
+  if (lost_) throw Error(*lost_);
+  if (closed_) throw Error(ErrorCode::unreachable, "the connection is over");
+}
+
+bool Connection::lost() const {
+  Lock lock(mutex_);
+  return lost_.has_value() || closed_;
+}
+
+void Connection::count(const Lock&) {
+  sent_ = stream_.bytes_sent();
+  received_ = stream_.bytes_received();
+}
+
+std::optional<Message> Connection::receive() {
+  for (;;) {
+    auto message = next_message();
+    if (!message || message->type != MessageType::still_working) return message;
+    if (expected_by_ && expected_by_->passed()) {
+      Lock lock(mutex_);
+      lost_ = Error(ErrorCode::timeout, "the far side is still working long after the deadline");
+      throw Error(*lost_);
+    }
+  }
+}
+
+Message Connection::receive_or_throw() {
+  if (auto message = receive()) return std::move(*message);
+  Lock lock(mutex_);
+  lost_ = Error(ErrorCode::unreachable, "the far side ended the connection in the middle of its work" + written_to_stderr(stream_),
+                "look into the far side's log; gravity-sync there may have been stopped or killed");
+  throw Error(*lost_);
+}
+
+std::optional<Message> Connection::next_message() {
+  Message message;
+  bool first = true;
+  for (bool goes_on = true; goes_on; first = false) {
+    std::array<char, header_size> h{};
+    if (!read_exactly(h.data(), h.size())) {
+      if (first) return std::nullopt;
+      Lock lock(mutex_);
+      lost_ = Error(ErrorCode::unreachable, "the connection ended in the middle of a message" + written_to_stderr(stream_));
+      throw Error(*lost_);
+    }
+    const auto length = length_of(h);
+    const auto flags = static_cast<unsigned char>(h[4]);
+    goes_on = (flags & continued) != 0;
+    const auto type = static_cast<std::uint8_t>(flags & ~continued);
+    const auto limit = limit_of(type);
+    if (limit == no_such_type) violation(fmt::format("a message of the unknown type {}", type));
+    if (length > max_frame) violation(fmt::format("a frame of {} bytes, where {} are allowed", length, max_frame));
+    if (message.payload.size() + length > limit) violation(fmt::format("a message of type {} is larger than {} bytes", type, limit));
+    if (goes_on && length == 0) violation("an empty frame that is continued");
+    if (!first && type != static_cast<std::uint8_t>(message.type)) violation("a message changes its type");
+    message.type = static_cast<MessageType>(type);
+    const auto begin = message.payload.size();
+    message.payload.resize(begin + length);
+    if (!read_exactly(message.payload.data() + begin, length)) {
+      Lock lock(mutex_);
+      lost_ = Error(ErrorCode::unreachable, "the connection ended in the middle of a message" + written_to_stderr(stream_));
+      throw Error(*lost_);
+    }
+  }
+  return message;
+}
+
+/// False when the far side's end came first.
+bool Connection::read_exactly(char* to, std::size_t n) {
+  ZSTD_outBuffer out{to, n, 0};
+  while (out.pos < n) {
+    const auto before = out.pos;
+    ZSTD_inBuffer in{in_.data() + in_begin_, in_end_ - in_begin_, 0};
+    auto left = ZSTD_decompressStream(decompressor_.get(), &out, &in);
+    in_begin_ += in.pos;
+    if (ZSTD_isError(left)) violation(fmt::format("what it sends is not compressed as agreed ({})", ZSTD_getErrorName(left)));
+    // Each direction is a single zstd frame without an end: another one could go on for ever without a byte of content.
+    if (left == 0) violation("its compressed stream ended early");
+    if (out.pos == before && in_begin_ == in_end_ && !fill()) return false;
+  }
+  return true;
+}
+
+bool Connection::fill() {
+  if (at_end_) return false;
+  Lock lock(mutex_);
+  throw_if_lost(lock);
+  if (queued_) compress(lock, {}, true);
+  try {
+    in_begin_ = in_end_ = 0;
+    in_end_ = stream_.read(in_, util::Deadline::in(idle_));
+  } catch (const Error& error) {
+    lost_ = error.code() == ErrorCode::timeout
+                ? Error(ErrorCode::timeout,
+                        fmt::format("nothing was heard from the far side for {:g} s", std::chrono::duration<double>(idle_).count()),
+                        "the network or the far side is stuck; when it is only slow, raise the timeouts in the configuration")
+                : error;
+    throw Error(*lost_);
+  }
+  count(lock);
+  at_end_ = in_end_ == 0;
+  return !at_end_;
+}
+
+void Connection::violation(const std::string& what) {
+  violated_ = true;
+  throw Error(ErrorCode::protocol, "the far side does not keep to the protocol: " + what);
+}
+
+void Connection::close() noexcept {
+  Lock lock(mutex_);
+  if (closed_) return;
+  closed_ = true;
+  stream_.close_write();
+}
+
+void Connection::tick() {
+  std::unique_lock lock(tick_mutex_);
+  while (!stopping_) {
+    tick_condition_.wait_for(lock, tick_interval_);
+    if (stopping_) return;
+    lock.unlock();
+    keep_alive();
+    lock.lock();
+  }
+}
+
+/// While the other thread waits for the far side it has the mutex, and nobody waits for us.
+void Connection::keep_alive() noexcept {
+  try {
+    Lock lock(mutex_);
+    if (lost_ || closed_ || std::chrono::steady_clock::now() - last_write_ < tick_interval_) return;
+    put(lock, MessageType::still_working, {});
+    compress(lock, {}, true);
+  } catch (const std::exception&) {
+    // Kept in lost_: the next call of the other thread throws it.
+  }
+}
+
+}  // namespace gsync::protocol

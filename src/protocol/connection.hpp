@@ -1,0 +1,130 @@
+#pragma once
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "gsync/util/byte_stream.hpp"
+#include "gsync/util/error.hpp"
+#include "messages.hpp"
+
+struct ZSTD_CCtx_s;
+struct ZSTD_DCtx_s;
+
+namespace gsync::protocol {
+
+struct Message {
+  MessageType type = MessageType::error;
+  std::string payload;
+};
+
+/// Messages over a byte stream, after the hellos: framing, compression, and a thread that says "still working" whenever this side has been
+/// silent for a while, so that the far side's idle deadline measures silence and not work. One thread at a time calls it; the stream itself
+/// is only ever used under one mutex.
+class Connection {
+ public:
+  /// `stream` must outlive this. `received` is what came behind the far side's hello.
+  Connection(util::ByteStream& stream, std::chrono::milliseconds idle, std::string_view received);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Sends one message at once. An Error before anything was sent (the message is too large) leaves the connection as it is.
+  void send(MessageType type, std::string_view payload = {});
+  /// The same, but it may stay in the compressor until the next send() or until receive() has to wait: for the frames of a stream.
+  void queue(MessageType type, std::string_view payload);
+
+  /// The next message but "still working"; nullopt when the far side ended the connection between two messages. Errors: timeout after
+  /// `idle` without a byte, unreachable, protocol.
+  std::optional<Message> receive();
+  /// The same where the far side owes us something: its end is Error{unreachable}.
+  Message receive_or_throw();
+
+  /// Until it is called with nullopt, waiting ends at this time even if the far side keeps saying that it works.
+  void expect_by(std::optional<util::Deadline> deadline) { expected_by_ = deadline; }
+
+  /// The far side broke the rules: nothing that it sends is believed from now on, but it may still be told why.
+  [[noreturn]] void violation(const std::string& what);
+  void mark_violated() { violated_ = true; }
+  bool violated() const { return violated_; }
+  /// The transport failed. Nothing can be sent any more.
+  bool lost() const;
+
+  /// Says that we will send no more.
+  void close() noexcept;
+
+  std::uint64_t bytes_sent() const { return sent_; }
+  std::uint64_t bytes_received() const { return received_; }
+
+ private:
+  struct FreeCompressor {
+    void operator()(ZSTD_CCtx_s* c) const;
+  };
+  struct FreeDecompressor {
+    void operator()(ZSTD_DCtx_s* d) const;
+  };
+  using Lock = std::lock_guard<std::mutex>;
+
+  void put(const Lock& lock, MessageType type, std::string_view payload);
+  void compress(const Lock& lock, std::string_view data, bool flush);
+  void write_out(const Lock& lock);
+  void throw_if_lost(const Lock& lock) const;
+  std::optional<Message> next_message();
+  bool read_exactly(char* to, std::size_t n);
+  bool fill();
+  void count(const Lock& lock);
+  void tick();
+  void keep_alive() noexcept;
+
+  util::ByteStream& stream_;
+  const std::chrono::milliseconds idle_;
+  const std::chrono::milliseconds tick_interval_;
+
+  // Used by the calling thread alone.
+  std::unique_ptr<ZSTD_DCtx_s, FreeDecompressor> decompressor_;
+  std::vector<std::byte> in_;
+  std::size_t in_begin_ = 0;
+  std::size_t in_end_ = 0;
+  bool at_end_ = false;
+  std::optional<util::Deadline> expected_by_;
+  bool violated_ = false;
+
+  mutable std::mutex mutex_;  ///< for the stream and what follows
+  std::unique_ptr<ZSTD_CCtx_s, FreeCompressor> compressor_;
+  std::vector<std::byte> out_;
+  std::size_t out_size_ = 0;
+  bool queued_ = false;
+  bool closed_ = false;
+  std::optional<Error> lost_;
+  std::chrono::steady_clock::time_point last_write_;
+
+  std::atomic<std::uint64_t> sent_{0};
+  std::atomic<std::uint64_t> received_{0};
+
+  std::mutex tick_mutex_;
+  std::condition_variable tick_condition_;
+  bool stopping_ = false;
+  std::thread ticker_;
+};
+
+/// " (it wrote: …)" with what the far side wrote to its standard error, or nothing.
+std::string written_to_stderr(util::ByteStream& stream);
+
+/// Decodes a payload; anything wrong with it is a violation.
+template <class T>
+T parse(Connection& connection, const Message& message) {
+  try {
+    return util::decode<T>(message.payload);
+  } catch (const Error& error) {
+    connection.violation(error.what());
+  }
+}
+
+}  // namespace gsync::protocol

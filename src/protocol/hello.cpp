@@ -1,0 +1,202 @@
+#include "hello.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "gsync/util/error.hpp"
+#include "gsync/util/text.hpp"
+
+namespace gsync::protocol {
+namespace {
+
+constexpr std::string_view greeting_word = "gravity-sync ";
+constexpr std::size_t max_line = 512;
+constexpr std::size_t max_shown = 200;
+/// How long the rest of a line that cannot be a hello is worth waiting for.
+constexpr std::chrono::milliseconds patience_with_junk{1'000};
+
+bool plain(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' || c == '+' ||
+         c == '~';
+}
+
+std::string encoded(std::string_view text, std::size_t limit) {
+  std::string out;
+  for (char c : text.substr(0, limit)) {
+    if (plain(c))
+      out.push_back(c);
+    else
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+std::optional<std::string> decoded(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    if (text.front() != '%') {
+      if (!plain(text.front())) return std::nullopt;
+      out.push_back(text.front());
+      text.remove_prefix(1);
+      continue;
+    }
+    unsigned value = 0;
+    if (text.size() < 3 || std::from_chars(text.data() + 1, text.data() + 3, value, 16).ptr != text.data() + 3) return std::nullopt;
+    out.push_back(static_cast<char>(value));
+    text.remove_prefix(3);
+  }
+  return util::printable(out);
+}
+
+/// nullopt for what is no hello of any version. Of another version's hello only the first three words are understood, and that much will
+/// stay.
+std::optional<Hello> parse_hello(std::string_view line) {
+  auto words = util::split(line, ' ');
+  if (words.size() < 3 || words[0] != "gravity-sync") return std::nullopt;
+  Hello hello;
+  auto number = words[1];
+  if (number.empty() || number.size() > 9) return std::nullopt;
+  auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), hello.protocol);
+  if (error != std::errc() || end != number.data() + number.size()) return std::nullopt;
+  auto software = decoded(words[2]);
+  if (!software) return std::nullopt;
+  hello.software = *software;
+  if (hello.protocol != protocol_version) return hello;
+  if (words.size() != 5) return std::nullopt;
+  auto node_id = decoded(words[3]);
+  auto name = decoded(words[4]);
+  if (!node_id || !name) return std::nullopt;
+  hello.node_id = *node_id;
+  hello.name = *name;
+  return hello;
+}
+
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
+/// Reads until a whole line is there, or until it is certain that none will come.
+struct FirstWords {
+  std::string bytes;
+  std::optional<Error> failure;  ///< why reading stopped, when not at the far side's end
+
+  bool may_become_hello() const {
+    auto n = std::min(bytes.size(), greeting_word.size());
+    return bytes.size() <= max_line && bytes.compare(0, n, greeting_word.substr(0, n)) == 0;
+  }
+  bool is_beginning_of_hello() const { return !bytes.empty() && !contains(bytes, "\n") && may_become_hello(); }
+  bool has_line() const { return contains(bytes, "\n") && !util::trim(std::string_view(bytes).substr(0, bytes.rfind('\n'))).empty(); }
+};
+
+FirstWords read_first_words(util::ByteStream& stream, util::Deadline deadline) {
+  FirstWords words;
+  std::array<std::byte, 4096> buffer{};
+  try {
+    while (!words.has_line() && words.bytes.size() <= max_line) {
+      auto n = stream.read(buffer, words.may_become_hello() ? deadline : deadline.at_most(patience_with_junk));
+      if (n == 0) break;
+      words.bytes.append(reinterpret_cast<const char*>(buffer.data()), n);
+    }
+  } catch (const Error& error) {
+    words.failure = error;
+  }
+  return words;
+}
+
+/// The first line with something in it, as a terminal may be shown it.
+std::string first_line(std::string_view bytes) {
+  auto start = bytes.find_first_not_of("\r\n");
+  if (start == std::string_view::npos) return {};
+  bytes.remove_prefix(start);
+  auto shown = util::printable(bytes.substr(0, std::min(bytes.find_first_of("\r\n"), max_shown)));
+  if (shown.size() > max_shown) shown.resize(max_shown);
+  return shown;
+}
+
+/// What to try, from what shells and login programs are known to say.
+std::string hint_for(std::string_view said, std::string_view peer, Side side) {
+  if (side == Side::agent) return "only gravity-sync on the other host can talk to this command; run `gravity-sync pull` or `push` there";
+  if (contains(said, "not available"))
+    return fmt::format(
+        "the account on {} has a login shell that refuses everybody (nologin); a forced command needs a real one: usermod --shell /bin/sh "
+        "ACCOUNT",
+        peer);
+  if (contains(said, "not found") || contains(said, "No such file"))
+    return fmt::format(
+        "install gravity-sync on {}, or name its full path in the peer's `remote_command` (under a forced command: in authorized_keys "
+        "there)",
+        peer);
+  if (contains(said, "ermission denied"))
+    return fmt::format("the account on {} may not run gravity-sync; check the mode of the binary and of the directories above it", peer);
+  if (said.empty())
+    return fmt::format(
+        "see what `ssh {} gravity-sync version` says, and check the forced command in authorized_keys there: it must run `gravity-sync "
+        "agent`",
+        peer);
+  return fmt::format(
+      "something on {} speaks before gravity-sync does: keep the shell's start files (~/.bashrc, ~/.profile, /etc/profile) silent when "
+      "they are not "
+      "interactive, and check that the forced command in authorized_keys runs `gravity-sync agent`",
+      peer);
+}
+
+[[noreturn]] void report_junk(util::ByteStream& stream, const FirstWords& words, const Limits& limits, std::string_view peer, Side side) {
+  const auto line = words.is_beginning_of_hello() ? std::string() : first_line(words.bytes);
+  auto diagnostics = stream.diagnostics();
+  auto stderr_line = util::printable(util::trim(diagnostics).substr(0, 2 * max_shown));
+  const auto said = line.empty() || stderr_line.empty() ? line + stderr_line : line + " " + stderr_line;
+  const auto hint = hint_for(said, peer, side);
+  const auto wrote = stderr_line.empty() ? std::string() : fmt::format("; on its standard error: \"{}\"", stderr_line);
+  if (!line.empty())
+    throw Error(ErrorCode::protocol,
+                fmt::format("{} did not answer as gravity-sync does. The first line from there: \"{}\"{}", peer, line, wrote), hint);
+  if (words.failure && words.failure->code() == ErrorCode::timeout)
+    throw Error(
+        ErrorCode::timeout,
+        fmt::format("{} did not introduce itself within {:g} s{}", peer, std::chrono::duration<double>(limits.connect).count(), wrote),
+        hint);
+  if (words.failure) throw Error(words.failure->code(), fmt::format("{}: {}{}", peer, words.failure->what(), wrote), hint);
+  if (!words.bytes.empty())
+    throw Error(ErrorCode::unreachable, fmt::format("the connection to {} ended in the middle of its first line{}", peer, wrote), hint);
+  throw Error(ErrorCode::protocol, fmt::format("{} ended the connection before it said anything{}", peer, wrote), hint);
+}
+
+[[noreturn]] void report_mismatch(const Hello& ours, const Hello& theirs, std::string_view peer) {
+  const auto older = theirs.protocol < ours.protocol ? std::string(peer) : "this host";
+  throw Error(ErrorCode::incompatible,
+              fmt::format("{} speaks protocol {} (gravity-sync {}), this host speaks {} ({})", peer, theirs.protocol, theirs.software,
+                          ours.protocol, ours.software),
+              fmt::format("upgrade gravity-sync on {}", older));
+}
+
+}  // namespace
+
+std::string hello_line(const Hello& hello) {
+  return fmt::format("{}{} {} {} {}\n", greeting_word, hello.protocol, encoded(hello.software, 32), encoded(hello.node_id, 64),
+                     encoded(hello.name, 64));
+}
+
+Greeting exchange_hellos(util::ByteStream& stream, const Hello& ours, const Limits& limits, std::string_view peer, Side side) {
+  const auto deadline = util::Deadline::in(limits.connect);
+  try {
+    auto line = hello_line(ours);
+    stream.write(std::as_bytes(std::span(line)), deadline);
+  } catch (const Error& error) {
+    // A far side that is gone already may have said why.
+    auto words = read_first_words(stream, deadline);
+    if (words.bytes.empty() && !words.failure) words.failure = error;
+    report_junk(stream, words, limits, peer, side);
+  }
+  auto words = read_first_words(stream, deadline);
+  auto end = words.bytes.find('\n');
+  if (end == std::string::npos || end > max_line) report_junk(stream, words, limits, peer, side);
+  auto theirs = parse_hello(std::string_view(words.bytes).substr(0, end));
+  if (!theirs) report_junk(stream, words, limits, peer, side);
+  if (theirs->protocol != ours.protocol) report_mismatch(ours, *theirs, peer);
+  return {std::move(*theirs), words.bytes.substr(end + 1)};
+}
+
+}  // namespace gsync::protocol

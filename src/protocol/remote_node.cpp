@@ -1,0 +1,302 @@
+#include "gsync/protocol/remote_node.hpp"
+
+#include <fmt/format.h>
+
+#include "bulk.hpp"
+#include "checks.hpp"
+#include "connection.hpp"
+#include "hello.hpp"
+
+namespace gsync::protocol {
+namespace {
+
+/// For the way there and back, and for what the far side does when it has the lock.
+constexpr std::chrono::milliseconds lock_grace{60'000};
+
+/// In front of the words of an Error that do not name the host yet.
+Error named(const Error& error, const std::string& label) {
+  const std::string_view what = error.what();
+  if (what.substr(0, label.size()) == label || what.find(' ' + label + ' ') != std::string_view::npos) return error;
+  return error.within(label);
+}
+
+}  // namespace
+
+class RemoteNode::Impl {
+ public:
+  class Rows;
+  class Bytes;
+
+  Impl(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits)
+      : stream_(std::move(stream)),
+        label_(std::move(label)),
+        greeting_(exchange_hellos(*stream_, ours, limits, label_, Side::client)),
+        connection_(*stream_, limits.idle, greeting_.received) {}
+
+  ~Impl() { connection_.close(); }
+
+  /// One request. An Error that the far side answered leaves the connection usable; after any other it is over, and the far side is told by
+  /// the end of the stream, so that it frees its lock at once.
+  template <class Request>
+  auto call(Request request) {
+    GSYNC_ASSERT(!reader_alive_);
+    if (over_)
+      throw Error(ErrorCode::unreachable, fmt::format("{}: the connection is over since an earlier error: {}", label_, over_->what()));
+    return guarded([&] {
+      connection_.expect_by(std::nullopt);
+      give_up_stream();
+      return request();
+    });
+  }
+  template <class Action>
+  auto guarded(Action action) {
+    try {
+      return action();
+    } catch (const Error& error) {
+      auto with_name = named(error, label_);
+      if (!over_ && (connection_.violated() || connection_.lost())) {
+        over_ = with_name;
+        connection_.close();
+      }
+      throw with_name;
+    }
+  }
+
+  /// What comes back for a request, after the grants that a finished stream may have left behind.
+  Message answer() {
+    for (;;) {
+      auto message = connection_.receive_or_throw();
+      if (message.type == MessageType::more) continue;
+      if (message.type == MessageType::error) throw error_of(parse<ErrorMessage>(connection_, message));
+      if (message.type != MessageType::answer)
+        connection_.violation(fmt::format("a message of type {} as an answer", static_cast<int>(message.type)));
+      return message;
+    }
+  }
+  template <class Answer>
+  Answer ask(MessageType type, std::string_view request = {}) {
+    connection_.send(type, request);
+    return parse<Answer>(connection_, answer());
+  }
+  /// `ask` with a check of what came.
+  template <class Answer, class Check>
+  Answer ask(MessageType type, std::string_view request, Check check_it) {
+    auto value = ask<Answer>(type, request);
+    believed([&] { check_it(value); });
+    return value;
+  }
+  /// Whatever `examine` throws is the far side's fault.
+  template <class Examine>
+  void believed(Examine examine) {
+    try {
+      examine();
+    } catch (const Error&) {
+      connection_.mark_violated();
+      throw;
+    }
+  }
+
+  model::NodeInfo info(MessageType type, std::string_view request = {}) {
+    auto now = ask<model::NodeInfo>(type, request, [](const auto& value) { check(value); });
+    read_only_ = now.read_only;
+    return now;
+  }
+  bool is_over() const { return over_.has_value(); }
+  BulkReceiver& begin_stream(MessageType frames) { return stream_in_.emplace(connection_, frames); }
+  model::ApplyReport apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy);
+
+  std::unique_ptr<util::ByteStream> stream_;
+  const std::string label_;
+  Greeting greeting_;
+  Connection connection_;
+  bool reader_alive_ = false;
+  bool read_only_ = false;  ///< as it said last
+
+ private:
+  void give_up_stream();
+  bool stream_out(BulkSender& sender, model::BlocklistReader* rows, util::ByteReader* copy, std::uint64_t copy_bytes);
+
+  std::optional<BulkReceiver> stream_in_;
+  std::optional<Error> over_;
+};
+
+/// A reader that was dropped before its end leaves frames on the wire.
+void RemoteNode::Impl::give_up_stream() {
+  if (stream_in_ && !stream_in_->ended()) {
+    connection_.send(MessageType::abort, util::encode(Abort{}));
+    stream_in_->drain();
+  }
+  stream_in_.reset();
+}
+
+model::ApplyReport RemoteNode::Impl::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {
+  GSYNC_ASSERT((rows != nullptr) == !change.wishes.empty() && (copy != nullptr) == change.whole_copy);
+  auto shown = change;
+  shown.source = presentable(change.source, max_name);
+  shown.started_by = presentable(change.started_by, max_name);
+  connection_.send(MessageType::apply, util::encode(shown));
+  if (rows || copy) {
+    BulkSender sender(connection_);
+    if (!stream_out(sender, rows, copy, change.copy_bytes)) {
+      // The far side has failed already and waits for the end of what we send.
+      const auto& early = *sender.interruption();
+      if (early.type != MessageType::error) connection_.violation("an answer before everything was sent");
+      connection_.send(MessageType::abort, util::encode(Abort{}));
+      throw error_of(parse<ErrorMessage>(connection_, early));
+    }
+  }
+  auto report = parse<model::ApplyReport>(connection_, answer());
+  believed([&] { check(report); });
+  return report;
+}
+
+/// False when the far side spoke before the end. When `rows` or `copy` fails, the far side is told and has let go of the change before that
+/// error goes on.
+bool RemoteNode::Impl::stream_out(BulkSender& sender, model::BlocklistReader* rows, util::ByteReader* copy, std::uint64_t copy_bytes) {
+  try {
+    if (rows) {
+      connection_.queue(MessageType::answers, util::encode(rows->answers()));
+      return send_rows(sender, *rows);
+    }
+    return send_bytes(sender, *copy, copy_bytes);
+  } catch (const std::exception& failure) {
+    if (connection_.lost() || connection_.violated()) throw;
+    connection_.send(MessageType::abort, util::encode(Abort{presentable(failure.what(), max_text)}));
+    try {
+      answer();
+    } catch (const Error&) {
+      // It says that it was cancelled.
+    }
+    throw;
+  }
+}
+
+RemoteNode::RemoteNode(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits)
+    : impl_(std::make_unique<Impl>(std::move(stream), std::move(label), ours, limits)) {}
+RemoteNode::~RemoteNode() = default;
+
+std::string RemoteNode::label() const {
+  return impl_->label_;
+}
+
+model::NodeInfo RemoteNode::describe() {
+  return impl_->call([&] { return impl_->info(MessageType::describe); });
+}
+
+model::NodeInfo RemoteNode::lock(util::Deadline deadline) {
+  return impl_->call([&] {
+    const auto time = deadline.remaining();
+    impl_->connection_.expect_by(util::Deadline::in(time + lock_grace));
+    return impl_->info(MessageType::lock, util::encode(LockRequest{static_cast<std::uint64_t>(time.count())}));
+  });
+}
+
+void RemoteNode::unlock() {
+  // The far side unlocked when the connection ended.
+  if (impl_->is_over()) return;
+  impl_->call([&] {
+    impl_->connection_.send(MessageType::unlock);
+    impl_->answer();
+  });
+}
+
+model::Lists RemoteNode::lists() {
+  return impl_->call(
+      [&] { return impl_->ask<model::Lists>(MessageType::lists, {}, [](const auto& lists) { model::check_lists(lists); }); });
+}
+
+model::Records RemoteNode::records() {
+  return impl_->call(
+      [&] { return impl_->ask<model::Records>(MessageType::records, {}, [](auto& records) { records = parsed(records); }); });
+}
+
+model::Blocklist RemoteNode::blocklist() {
+  return impl_->call([&] { return impl_->ask<model::Blocklist>(MessageType::blocklist, {}, [](const auto& value) { check(value); }); });
+}
+
+class RemoteNode::Impl::Rows final : public model::BlocklistReader {
+ public:
+  Rows(Impl& impl, BulkReceiver& bulk, std::vector<model::BlocklistAnswer> answers) : impl_(impl), rows_(bulk, std::move(answers)) {
+    impl_.reader_alive_ = true;
+  }
+  ~Rows() override { impl_.reader_alive_ = false; }
+  const std::vector<model::BlocklistAnswer>& answers() const override { return rows_.answers(); }
+  std::optional<model::BlocklistRow> next() override {
+    return impl_.guarded([&] { return rows_.next(); });
+  }
+
+ private:
+  Impl& impl_;
+  RowReceiver rows_;
+};
+
+class RemoteNode::Impl::Bytes final : public util::ByteReader {
+ public:
+  Bytes(Impl& impl, BulkReceiver& bulk, std::uint64_t size) : impl_(impl), bytes_(bulk, size) { impl_.reader_alive_ = true; }
+  ~Bytes() override { impl_.reader_alive_ = false; }
+  std::size_t read(std::span<std::byte> buffer) override {
+    return impl_.guarded([&] { return bytes_.read(buffer); });
+  }
+
+ private:
+  Impl& impl_;
+  ByteReceiver bytes_;
+};
+
+std::unique_ptr<model::BlocklistReader> RemoteNode::blocklist_rows(const std::vector<model::BlocklistWish>& wishes) {
+  return impl_->call([&] {
+    using Answers = std::vector<model::BlocklistAnswer>;
+    auto answers = impl_->ask<Answers>(MessageType::blocklist_rows, util::encode(wishes), [&](const auto& value) { check(value, wishes); });
+    return std::unique_ptr<model::BlocklistReader>(
+        std::make_unique<Impl::Rows>(*impl_, impl_->begin_stream(MessageType::rows), std::move(answers)));
+  });
+}
+
+model::Node::Copy RemoteNode::copy() {
+  return impl_->call([&] {
+    auto bytes = impl_->ask<CopyAnswer>(MessageType::copy).bytes;
+    return Copy{bytes, std::make_unique<Impl::Bytes>(*impl_, impl_->begin_stream(MessageType::bytes), bytes)};
+  });
+}
+
+model::ApplyReport RemoteNode::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {
+  return impl_->call([&] { return impl_->apply(change, rows, copy); });
+}
+
+std::vector<model::VersionInfo> RemoteNode::versions() {
+  return impl_->call([&] {
+    return impl_->ask<std::vector<model::VersionInfo>>(MessageType::versions, {}, [](const auto& infos) {
+      for (const auto& info : infos) check(info);
+    });
+  });
+}
+
+model::Version RemoteNode::version(std::int64_t id) {
+  return impl_->call([&] {
+    return impl_->ask<model::Version>(MessageType::version, util::encode(VersionRequest{id}), [](auto& version) {
+      check(version.info);
+      model::check_lists(version.lists);
+      version.records = parsed(version.records);
+    });
+  });
+}
+
+void RemoteNode::note(const model::HistoryEntry& entry) {
+  if (impl_->read_only_) return;
+  impl_->call([&] {
+    impl_->connection_.send(MessageType::note, util::encode(presentable(entry)));
+    impl_->answer();
+  });
+}
+
+const Hello& RemoteNode::peer_hello() const {
+  return impl_->greeting_.theirs;
+}
+std::uint64_t RemoteNode::bytes_sent() const {
+  return impl_->connection_.bytes_sent();
+}
+std::uint64_t RemoteNode::bytes_received() const {
+  return impl_->connection_.bytes_received();
+}
+
+}  // namespace gsync::protocol
