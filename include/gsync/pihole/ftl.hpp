@@ -26,6 +26,7 @@ class Ftl {
   bool signal_reload() const;
 
   /// Asks FTL one DNS question (A pi.hole, over UDP to 127.0.0.1 and the installation's dns_port) until something well-formed with our id answers. False at the deadline.
+  /// True without asking where dns_port is 0.
   bool answers(util::Deadline deadline) const;
 
   /// How `info` describes it: "pid 1234, signal 35 to thread 1236 (timer)", or why not.
@@ -37,7 +38,8 @@ class Ftl {
 
 /// Sets one of the record lists of v6 with `pihole-FTL --config KEY JSON` (PIHOLE.md §3), the child getting CAP_CHOWN if we have it, in our environment. The caller has
 /// parsed the lines and spaces the calls. Afterwards reads pihole.toml back until it holds exactly these lines. Error{io} with FTL's words when it refuses, {refused}
-/// for exit codes 1 and 5 (no rights, misc.readOnly, set by an environment variable) with what to do, {timeout}.
+/// for exit codes 1 and 5 (no rights, misc.readOnly, set by an environment variable) with what to do, {timeout}. Nothing is run, {refused}, where FTL has settings from
+/// FTLCONF_ variables that we do not have (they would be reset), or where the lines are more than one argument can carry (128 KiB).
 void set_records(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline);
 
 /// `pihole -g` runs: gravity.db_temp is beside the database and either a process named gravity.sh is there, or the file was written to within the last ten seconds

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@ struct PiholeToml {
   std::uint16_t dns_port = 53;    ///< dns.port
   bool read_only = false;         ///< misc.readOnly
   bool dhcp_active = false;       ///< dhcp.active
+  bool from_environment = false;  ///< FTL noted that it has settings from FTLCONF_ variables of its own environment
   std::array<model::RecordLines, 3> records;  ///< dns.hosts, dns.cnameRecords, dhcp.hosts
 };
 /// Error{corrupt} with file and line when it is not TOML or a value has another type than FTL writes.
@@ -29,6 +31,7 @@ struct Installation {
   std::string directory;          ///< /etc/pihole
   std::string dnsmasq_directory;
   std::string gravity_database;   ///< absolute, symbolic links resolved: publishing exchanges the file itself
+  std::string gravity_named;      ///< the same path as Pi-hole has it, links and all: `pihole -g` keeps its temporary file beside this name
   std::string how_gravity;        ///< "files.gravity in /etc/pihole/pihole.toml", "[pihole] gravity_database"…
   std::string pid_file;
   std::string ftl_binary;         ///< empty: none found

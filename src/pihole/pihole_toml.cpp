@@ -1,0 +1,128 @@
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include "gsync/pihole/installation.hpp"
+#include "gsync/util/error.hpp"
+#include "gsync/util/text.hpp"
+
+namespace gsync::pihole {
+namespace {
+
+constexpr std::size_t max_bytes = 4u << 20;  // some sixty times what FTL writes
+constexpr std::size_t max_key_parts = 500;   // FTL's own have four
+
+constexpr const char* repair_hint = "look at the file; FTL keeps earlier versions of it in config_backups beside it";
+
+[[noreturn]] void corrupt(const std::string& path, std::size_t line, std::string_view what) {
+  throw Error(ErrorCode::corrupt, fmt::format("{}:{}: {}", path, line, util::printable(what)), repair_hint);
+}
+
+/// toml++ 3.3 builds and destroys its tables by recursion: a dotted key of a million parts would overrun the stack. Strings are skipped
+/// line by line, which is right for what FTL writes.
+void check_size(const std::string& text, const std::string& path) {
+  if (text.size() > max_bytes) {
+    throw Error(ErrorCode::corrupt, fmt::format("{} is larger than the {} that FTL would ever write", path, util::human_bytes(max_bytes)),
+                repair_hint);
+  }
+  std::size_t line = 1;
+  std::size_t dots = 0;
+  char inside = '\0';  // the quote of a string, or the # of a comment
+  bool escaped = false;
+  for (char c : text) {
+    if (c == '\n') {
+      ++line;
+      dots = 0;
+      inside = '\0';
+      escaped = false;
+    } else if (inside != '\0') {
+      if (c == inside && !escaped && inside != '#') inside = '\0';
+      escaped = inside == '"' && c == '\\' && !escaped;
+    } else if (c == '"' || c == '\'' || c == '#') {
+      inside = c;
+    } else if (c == '.' && ++dots > max_key_parts) {
+      corrupt(path, line, fmt::format("there is a key of more than {} parts", max_key_parts));
+    }
+  }
+}
+
+/// Looks up settings; what is not there keeps its default, as in FTL.
+class Settings {
+ public:
+  Settings(const toml::table& root, const std::string& path) : root_(root), path_(path) {}
+
+  void text(std::string_view section, std::string_view key, std::string& target) const {
+    if (const auto* node = find(section, key)) target = string_of(*node, section, key);
+  }
+
+  void truth(std::string_view section, std::string_view key, bool& target) const {
+    const auto* node = find(section, key);
+    if (!node) return;
+    if (!node->is_boolean()) wrong(*node, section, key, "true or false");
+    target = node->as_boolean()->get();
+  }
+
+  void port(std::string_view section, std::string_view key, std::uint16_t& target) const {
+    const auto* node = find(section, key);
+    if (!node) return;
+    const auto* number = node->as_integer();
+    if (!number || number->get() < 0 || number->get() > 65'535) wrong(*node, section, key, "a port number");
+    target = static_cast<std::uint16_t>(number->get());
+  }
+
+  void lines(std::string_view section, std::string_view key, model::RecordLines& target) const {
+    const auto* node = find(section, key);
+    if (!node) return;
+    const auto* array = node->as_array();
+    if (!array) wrong(*node, section, key, "an array of strings");
+    for (const auto& element : *array) target.push_back(string_of(element, section, key));
+  }
+
+ private:
+  const toml::node* find(std::string_view section, std::string_view key) const {
+    const auto* node = root_.get(section);
+    if (!node) return nullptr;
+    const auto* table = node->as_table();
+    if (!table) corrupt(path_, node->source().begin.line, fmt::format("{} is not a section", section));
+    return table->get(key);
+  }
+
+  const std::string& string_of(const toml::node& node, std::string_view section, std::string_view key) const {
+    if (!node.is_string()) wrong(node, section, key, "a string");
+    return node.as_string()->get();
+  }
+
+  [[noreturn]] void wrong(const toml::node& node, std::string_view section, std::string_view key, std::string_view wanted) const {
+    corrupt(path_, node.source().begin.line, fmt::format("{}.{} is not {}", section, key, wanted));
+  }
+
+  const toml::table& root_;
+  const std::string& path_;
+};
+
+}  // namespace
+
+PiholeToml parse_pihole_toml(const std::string& text, const std::string& path) {
+  check_size(text, path);
+  toml::table root;
+  try {
+    root = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    corrupt(path, error.source().begin.line, error.description());
+  }
+
+  PiholeToml result;
+  const Settings settings(root, path);
+  settings.text("files", "gravity", result.gravity_database);
+  settings.text("files", "pid", result.pid_file);
+  settings.port("dns", "port", result.dns_port);
+  settings.truth("misc", "readOnly", result.read_only);
+  settings.truth("dhcp", "active", result.dhcp_active);
+  settings.lines("dns", "hosts", result.records[index_of(model::RecordKind::dns)]);
+  settings.lines("dns", "cnameRecords", result.records[index_of(model::RecordKind::cname)]);
+  settings.lines("dhcp", "hosts", result.records[index_of(model::RecordKind::dhcp)]);
+  // FTL says it in a comment only, behind the value (its src/config/toml_writer.c).
+  result.from_environment = text.find("### CHANGED (env), default =") != std::string::npos;
+  return result;
+}
+
+}  // namespace gsync::pihole

@@ -1,0 +1,283 @@
+#include "gsync/pihole/installation.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "gsync/util/error.hpp"
+#include "support/temp_directory.hpp"
+
+namespace gsync::pihole {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+/// A Pi-hole's files in a directory of their own.
+class InstallationTest : public testing::Test {
+ protected:
+  InstallationTest() {
+    // A directory under a symbolic link (/tmp is one somewhere) would change every path below.
+    root_ = std::filesystem::canonical(directory_.path()).string();
+    config_.directory = root_ + "/pihole";
+    ::mkdir(config_.directory.c_str(), 0755);
+    ::chmod(root_.c_str(), 0755);
+  }
+
+  void write(const std::string& name, const std::string& text, unsigned mode = 0644) {
+    test::write_text(config_.directory + "/" + name, text, mode);
+  }
+  void write_toml(const std::string& gravity = {}) {
+    write("pihole.toml",
+          "[files]\n  gravity = \"" + (gravity.empty() ? config_.directory + "/gravity.db" : gravity) + "\"\n  pid = \"/run/x.pid\"\n");
+  }
+  Error error() {
+    try {
+      detect(config_);
+    } catch (const Error& error) {
+      return error;
+    }
+    return Error(ErrorCode::cancelled, "found one");
+  }
+  /// What detect() says to a user whom nothing here belongs to: "CODE WHAT | HINT".
+  std::string error_as_a_stranger() {
+    if (::geteuid() != 0) return described(error());
+    int ends[2];
+    if (::pipe(ends) != 0) return "pipe";
+    const pid_t child = ::fork();
+    if (child == 0) {
+      if (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(1);
+      const auto text = described(error());
+      if (::write(ends[1], text.data(), text.size()) < 0) ::_exit(1);
+      ::_exit(0);
+    }
+    ::close(ends[1]);
+    std::string text;
+    char buffer[512];
+    for (ssize_t n; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(n));
+    ::close(ends[0]);
+    ::waitpid(child, nullptr, 0);
+    return text;
+  }
+  static std::string described(const Error& error) {
+    return std::string(to_string(error.code())) + " " + error.what() + " | " + error.hint();
+  }
+
+  test::TempDirectory directory_;
+  std::string root_;
+  config::PiholeConfig config_;
+};
+
+TEST_F(InstallationTest, FindsAPiholeSix) {
+  write_toml();
+  write("gravity.db", "x", 0660);
+  write("versions", "CORE_VERSION=v6.2.2\nFTL_VERSION='v6.4.1'\nWEB_VERSION=\"v6.3\"\nGITHUB_CORE_VERSION=v9\nbroken\n=\n");
+  const auto found = detect(config_);
+  EXPECT_EQ(found.generation, Generation::v6);
+  EXPECT_EQ(found.directory, config_.directory);
+  EXPECT_EQ(found.gravity_database, config_.directory + "/gravity.db");
+  EXPECT_EQ(found.gravity_named, found.gravity_database);
+  EXPECT_EQ(found.how_gravity, "files.gravity in " + config_.directory + "/pihole.toml");
+  EXPECT_EQ(found.pid_file, "/run/x.pid");
+  EXPECT_EQ(found.dns_port, 53);
+  EXPECT_EQ(found.core_version, "v6.2.2");
+  EXPECT_EQ(found.ftl_version, "v6.4.1");
+  EXPECT_EQ(found.web_version, "v6.3");
+  EXPECT_EQ(found.owner, ::geteuid());
+}
+
+TEST_F(InstallationTest, KnowsNoVersionsWithoutTheirFile) {
+  write_toml();
+  EXPECT_EQ(detect(config_).core_version, "");
+  write("versions", "CORE_VERSION=null\nFTL_VERSION=\"\nWEB_VERSION=v6\x1b[2J\n");
+  const auto found = detect(config_);
+  EXPECT_EQ(found.core_version, "");
+  EXPECT_EQ(found.ftl_version, "\"");
+  EXPECT_EQ(found.web_version, "v6\\x1b[2J");
+}
+
+TEST_F(InstallationTest, TakesOwnPathsFromPiholeToml) {
+  ::mkdir((root_ + "/data").c_str(), 0755);
+  test::write_text(root_ + "/data/lists.db", "x");
+  write("pihole.toml", "[dns]\nport = 5300\n[files]\ngravity = \"" + root_ + "/data/lists.db\"\n");
+  const auto found = detect(config_);
+  EXPECT_EQ(found.gravity_database, root_ + "/data/lists.db");
+  EXPECT_EQ(found.pid_file, "/run/pihole-FTL.pid");
+  EXPECT_EQ(found.dns_port, 5300);
+}
+
+TEST_F(InstallationTest, PrefersWhatIsConfigured) {
+  write_toml();
+  test::write_text(root_ + "/other.db", "x");
+  test::write_text(root_ + "/ftl", "#!/bin/sh\n", 0755);
+  config_.gravity_database = root_ + "/other.db";
+  config_.pid_file = root_ + "/pid";
+  config_.ftl_binary = root_ + "/ftl";
+  config_.dns_port = 0;
+  const auto found = detect(config_);
+  EXPECT_EQ(found.gravity_database, root_ + "/other.db");
+  EXPECT_EQ(found.how_gravity, "[pihole] gravity_database");
+  EXPECT_EQ(found.pid_file, root_ + "/pid");
+  EXPECT_EQ(found.ftl_binary, root_ + "/ftl");
+  EXPECT_EQ(found.dns_port, 0);
+}
+
+TEST_F(InstallationTest, FollowsASymbolicLinkToTheDatabase) {
+  ::mkdir((root_ + "/data").c_str(), 0755);
+  test::write_text(root_ + "/data/real.db", "x");
+  ASSERT_EQ(::symlink("../data/real.db", (config_.directory + "/gravity.db").c_str()), 0);
+  write_toml();
+  const auto found = detect(config_);
+  EXPECT_EQ(found.gravity_database, root_ + "/data/real.db");
+  EXPECT_EQ(found.gravity_named, config_.directory + "/gravity.db");
+  EXPECT_THAT(found.how_gravity, HasSubstr("symbolic link"));
+}
+
+TEST_F(InstallationTest, RefusesALinkThatLeadsNowhere) {
+  ASSERT_EQ(::symlink("/nonexistent/disk/gravity.db", (config_.directory + "/gravity.db").c_str()), 0);
+  write_toml();
+  EXPECT_EQ(error().code(), ErrorCode::not_found);
+  EXPECT_THAT(error().hint(), HasSubstr("mounted"));
+}
+
+TEST_F(InstallationTest, DoesWithoutADatabase) {
+  ASSERT_EQ(::symlink(config_.directory.c_str(), (root_ + "/link").c_str()), 0);
+  write_toml(root_ + "/link/gravity.db");
+  const auto found = detect(config_);
+  EXPECT_EQ(found.gravity_database, config_.directory + "/gravity.db");
+  struct stat info {};
+  ASSERT_EQ(::stat(config_.directory.c_str(), &info), 0);
+  EXPECT_EQ(found.owner, info.st_uid);
+  EXPECT_EQ(found.group, info.st_gid);
+}
+
+TEST_F(InstallationTest, KeepsAForeignOwner) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  write_toml();
+  write("gravity.db", "x");
+  ASSERT_EQ(::chown((config_.directory + "/gravity.db").c_str(), 12'345, 23'456), 0);
+  const auto found = detect(config_);
+  EXPECT_EQ(found.owner, 12'345u);
+  EXPECT_EQ(found.group, 23'456u);
+}
+
+TEST_F(InstallationTest, NeedsTheDirectoryOfTheDatabase) {
+  write_toml(root_ + "/unmounted/gravity.db");
+  EXPECT_EQ(error().code(), ErrorCode::not_found);
+  EXPECT_THAT(error().what(), HasSubstr(root_ + "/unmounted"));
+}
+
+TEST_F(InstallationTest, RefusesRelativePathsInPiholeToml) {
+  write_toml("gravity.db");
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+  EXPECT_THAT(error().what(), HasSubstr("files.gravity"));
+  write("pihole.toml", "[files]\npid = \"x.pid\"\n");
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+  EXPECT_THAT(error().what(), HasSubstr("files.pid"));
+}
+
+TEST_F(InstallationTest, RefusesADirectoryAsDatabase) {
+  write_toml();
+  ::mkdir((config_.directory + "/gravity.db").c_str(), 0755);
+  EXPECT_EQ(error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(InstallationTest, SaysWhatItLookedForWhenThereIsNoPihole) {
+  EXPECT_EQ(error().code(), ErrorCode::not_found);
+  EXPECT_THAT(error().what(), AllOf(HasSubstr(config_.directory + "/pihole.toml"), HasSubstr("setupVars.conf")));
+  config_.directory = root_ + "/missing";
+  EXPECT_EQ(error().code(), ErrorCode::not_found);
+  EXPECT_THAT(error().what(), HasSubstr(root_ + "/missing"));
+}
+
+TEST_F(InstallationTest, RecognisesAPiholeSixThatNeverStarted) {
+  write("versions", "FTL_VERSION=v6.2.3\n");
+  const auto found = detect(config_);
+  EXPECT_EQ(found.generation, Generation::v6);
+  EXPECT_EQ(found.gravity_database, config_.directory + "/gravity.db");
+  EXPECT_EQ(found.how_gravity, "the default");
+  try {
+    found.read_toml();
+    ADD_FAILURE() << "there is none";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::not_found);
+  }
+}
+
+TEST_F(InstallationTest, SaysThatPiholeFiveAndContainersAreNotSupportedYet) {
+  write("setupVars.conf", "PIHOLE_INTERFACE=eth0\n");
+  EXPECT_EQ(error().code(), ErrorCode::incompatible);
+  EXPECT_THAT(error().what(), HasSubstr("Pi-hole 5 is not supported by this version yet"));
+  write_toml();
+  EXPECT_EQ(error().code(), ErrorCode::cancelled) << "with a pihole.toml it is v6";
+  config_.runtime = config::Runtime::docker;
+  EXPECT_EQ(error().code(), ErrorCode::incompatible);
+  config_.runtime = config::Runtime::podman;
+  EXPECT_EQ(error().code(), ErrorCode::incompatible);
+  config_.runtime = config::Runtime::native;
+  EXPECT_EQ(error().code(), ErrorCode::cancelled);
+}
+
+TEST_F(InstallationTest, SaysThatPiholeFiveIsNotSupportedFromItsVersionsFile) {
+  write("versions", "FTL_VERSION=v5.25.2\n");
+  EXPECT_EQ(error().code(), ErrorCode::incompatible);
+}
+
+TEST_F(InstallationTest, NeedsTheFtlThatIsConfigured) {
+  write_toml();
+  config_.ftl_binary = root_ + "/no-ftl";
+  EXPECT_EQ(error().code(), ErrorCode::not_found);
+  test::write_text(root_ + "/no-ftl", "not executable", 0644);
+  EXPECT_EQ(error().code(), ErrorCode::not_found);
+}
+
+TEST_F(InstallationTest, FindsFtlInPath) {
+  if (::access("/usr/bin/pihole-FTL", X_OK) == 0) GTEST_SKIP() << "this host has an FTL in /usr/bin, which comes first";
+  write_toml();
+  test::write_text(root_ + "/pihole-FTL", "#!/bin/sh\n", 0755);
+  const std::string before = std::getenv("PATH") ? std::getenv("PATH") : "";
+  ::setenv("PATH", ("relative::/nonexistent:" + root_).c_str(), 1);
+  const auto found = detect(config_);
+  ::setenv("PATH", before.c_str(), 1);
+  EXPECT_EQ(found.ftl_binary, root_ + "/pihole-FTL");
+}
+
+TEST_F(InstallationTest, ReportsADamagedPiholeToml) {
+  write("pihole.toml", "[files\n");
+  EXPECT_EQ(error().code(), ErrorCode::corrupt);
+  EXPECT_THAT(error().what(), StartsWith(config_.directory + "/pihole.toml:1: "));
+  write("pihole.toml", std::string(20u << 20, '#'));
+  EXPECT_EQ(error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(InstallationTest, SaysWhoseTheDirectoryIsThatItMayNotRead) {
+  write_toml();
+  ::chmod(config_.directory.c_str(), 0);
+  const auto text = error_as_a_stranger();
+  ::chmod(config_.directory.c_str(), 0755);
+  EXPECT_THAT(text,
+              AllOf(StartsWith("refused "), HasSubstr(config_.directory), HasSubstr("belongs to user "), HasSubstr("run it with sudo")));
+}
+
+TEST_F(InstallationTest, SaysWhoseTheFilesAreThatItMayNotRead) {
+  write_toml();
+  write("gravity.db", "x");
+  for (const std::string name : {"pihole.toml", "gravity.db"}) {
+    ::chmod((config_.directory + "/" + name).c_str(), 0);
+    EXPECT_THAT(error_as_a_stranger(), AllOf(StartsWith("refused "), HasSubstr(config_.directory + "/" + name),
+                                             HasSubstr("it belongs to user "), HasSubstr("sudo")));
+    ::chmod((config_.directory + "/" + name).c_str(), 0644);
+  }
+}
+
+}  // namespace
+}  // namespace gsync::pihole

@@ -1,0 +1,133 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include "gsync/pihole/installation.hpp"
+#include "gsync/util/error.hpp"
+#include "support/temp_directory.hpp"
+
+namespace gsync::pihole {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+constexpr const char* written_by_ftl = R"(# Pi-hole configuration file (v6.4.1)
+[dns]
+  upstreams = [
+    "9.9.9.9"
+  ] ### CHANGED, default = []
+  hosts = [
+    "192.168.1.2 nas.lan nas",
+    "192.168.1.3 printer.lan # 2nd floor"
+  ] ### CHANGED, default = []
+  cnameRecords = [
+    "files.lan,nas.lan"
+  ] ### CHANGED, default = []
+  port = 5353 ### CHANGED, default = 53
+
+[dhcp]
+  active = true ### CHANGED, default = false
+  hosts = [
+    "AA:BB:CC:DD:EE:01,192.168.1.21,tv"
+  ]
+
+[files]
+  pid = "/run/other.pid"
+  gravity = "/srv/gravity.db"
+
+[misc]
+  readOnly = true
+)";
+
+ErrorCode code_of(const std::string& text, std::string* what = nullptr) {
+  try {
+    parse_pihole_toml(text, "p.toml");
+  } catch (const Error& error) {
+    if (what) *what = error.what();
+    EXPECT_THAT(error.hint(), HasSubstr("config_backups"));
+    return error.code();
+  }
+  return ErrorCode::cancelled;
+}
+
+TEST(PiholeToml, HoldsWhatFtlWrote) {
+  const auto toml = parse_pihole_toml(written_by_ftl, "p.toml");
+  EXPECT_EQ(toml.gravity_database, "/srv/gravity.db");
+  EXPECT_EQ(toml.pid_file, "/run/other.pid");
+  EXPECT_EQ(toml.dns_port, 5353);
+  EXPECT_TRUE(toml.read_only);
+  EXPECT_TRUE(toml.dhcp_active);
+  EXPECT_FALSE(toml.from_environment);
+  EXPECT_THAT(toml.records[0], ElementsAre("192.168.1.2 nas.lan nas", "192.168.1.3 printer.lan # 2nd floor"));
+  EXPECT_THAT(toml.records[1], ElementsAre("files.lan,nas.lan"));
+  EXPECT_THAT(toml.records[2], ElementsAre("AA:BB:CC:DD:EE:01,192.168.1.21,tv"));
+}
+
+TEST(PiholeToml, HasFtlsDefaultsForWhatIsNotThere) {
+  const auto toml = parse_pihole_toml("", "p.toml");
+  EXPECT_EQ(toml.gravity_database, "");
+  EXPECT_EQ(toml.dns_port, 53);
+  EXPECT_FALSE(toml.read_only);
+  EXPECT_THAT(toml.records[0], IsEmpty());
+}
+
+TEST(PiholeToml, KnowsThatFtlTakesSettingsFromItsEnvironment) {
+  EXPECT_TRUE(parse_pihole_toml("[dns]\n  port = 54 ### CHANGED (env), default = 53\n", "p.toml").from_environment);
+}
+
+TEST(PiholeToml, RefusesOtherTypesThanFtlWritesWithTheLine) {
+  for (const std::string text :
+       {"[dns]\nhosts = 'x'", "[dns]\nhosts = [1]", "[dns]\nhosts = [['x']]", "[dns]\nport = '53'", "[dns]\nport = 65536",
+        "[dns]\nport = -1", "[dns]\nport = 1.5", "[dns]\ncnameRecords = {}", "[dhcp]\nactive = 1", "[dhcp]\nhosts = true",
+        "[files]\ngravity = 1", "[files]\npid = []", "[misc]\nreadOnly = 'yes'"}) {
+    SCOPED_TRACE(text);
+    std::string what;
+    EXPECT_EQ(code_of(text, &what), ErrorCode::corrupt);
+    EXPECT_THAT(what, StartsWith("p.toml:2: "));
+  }
+  EXPECT_EQ(code_of("dns = 1"), ErrorCode::corrupt);
+  EXPECT_EQ(code_of("[[dns]]\nhosts = []"), ErrorCode::corrupt);
+}
+
+TEST(PiholeToml, RefusesWhatIsNotTomlWithTheLine) {
+  std::string what;
+  EXPECT_EQ(code_of("[dns]\nhosts = [\n\"a\n", &what), ErrorCode::corrupt);
+  EXPECT_THAT(what, StartsWith("p.toml:"));
+  EXPECT_EQ(code_of(std::string("SQLite format 3\0\x10", 17)), ErrorCode::corrupt);
+  EXPECT_EQ(code_of(std::string(1000, '\0')), ErrorCode::corrupt);
+  EXPECT_EQ(code_of("[dns]\nport = 53\nport = 54"), ErrorCode::corrupt);
+}
+
+TEST(PiholeToml, RefusesWhatIsTooLargeOrTooDeep) {
+  EXPECT_EQ(code_of(std::string(10u << 20, '\n')), ErrorCode::corrupt);
+  std::string deep = "a";
+  for (int i = 0; i < 1'000'000; ++i) deep += ".a";
+  std::string what;
+  EXPECT_EQ(code_of("[dns]\n" + deep + " = 1", &what), ErrorCode::corrupt);
+  EXPECT_THAT(what, StartsWith("p.toml:2: "));
+  EXPECT_EQ(code_of("a = " + std::string(8'000, '[')), ErrorCode::corrupt);
+  std::string addresses = "[dns]\nhosts = [\"192.168.1.1 a.lan\"";
+  for (int i = 0; i < 5'000; ++i) addresses += ", \"192.168.1.1 a.lan # it's a \\\"...\\\"\"";
+  EXPECT_EQ(code_of(addresses + "]"), ErrorCode::cancelled) << "dots in strings are no key";
+}
+
+TEST(PiholeToml, OfTheFixtureIsRead) {
+  const std::string path = std::string(GSYNC_FIXTURES) + "/pihole.toml";
+  if (::access(path.c_str(), R_OK) != 0) GTEST_SKIP() << "no fixtures: " << path;
+  const auto toml = parse_pihole_toml(test::read_text(path), path);
+  EXPECT_EQ(toml.gravity_database, "/etc/pihole/gravity.db");
+  EXPECT_EQ(toml.pid_file, "/run/pihole-FTL.pid");
+  EXPECT_EQ(toml.dns_port, 53);
+  EXPECT_FALSE(toml.from_environment);
+  EXPECT_THAT(toml.records[0], testing::SizeIs(6));
+  EXPECT_THAT(toml.records[1], ElementsAre("files.lan,nas.lan", "www.lan,blog.lan,nas.lan", "media.lan,nas.lan,600"));
+  EXPECT_THAT(toml.records[2], testing::SizeIs(8));
+}
+
+}  // namespace
+}  // namespace gsync::pihole
