@@ -1,0 +1,175 @@
+#include "command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "components.hpp"
+#include "gsync/util/error.hpp"
+#include "gsync/util/text.hpp"
+#include "help.hpp"
+
+namespace gsync::cli {
+namespace {
+
+/// Where CLI11 puts what it read.
+struct Raw {
+  Invocation invocation;
+  std::string config;
+  std::string only;
+  std::int64_t id = 0;
+};
+
+using App = CLI::App;
+
+App* add_command(App& app, Command command, Raw& raw) {
+  const auto& help = help_of(command);
+  auto* sub = app.add_subcommand(std::string(help.name), std::string(help.summary));
+  sub->description(std::string(help.description));
+  sub->footer(std::string(help.examples));
+  // Global options may stand behind the command too.
+  sub->fallthrough();
+  sub->callback([&raw, command] { raw.invocation.command = command; });
+  return sub;
+}
+
+void add_peer(App* sub, Raw& raw) {
+  sub->add_option("PEER", raw.invocation.peer, "the peer's name in the configuration; not needed when there is only one");
+}
+
+void add_only(App* sub, Raw& raw) {
+  sub->add_option("--only", raw.only, "look at these only: lists, blocklist, dns, cname, dhcp (separated by commas)")->type_name("WHAT");
+}
+
+void add_dry_run(App* sub, Raw& raw) {
+  sub->add_flag("--dry-run,-n", raw.invocation.dry_run, "show row by row what would change, and change nothing");
+}
+
+void add_force(App* sub, Raw& raw) {
+  sub->add_flag("--force", raw.invocation.force, "let a change through that empties or halves what is there; never a damaged database");
+}
+
+void add_replication(App& app, Command command, Raw& raw) {
+  auto* sub = add_command(app, command, raw);
+  add_peer(sub, raw);
+  add_dry_run(sub, raw);
+  add_force(sub, raw);
+  add_only(sub, raw);
+  sub->add_flag("--full", raw.invocation.full, "copy the whole database instead of rows: for a target that is damaged");
+}
+
+void add_commands(App& app, Raw& raw) {
+  auto& in = raw.invocation;
+  add_replication(app, Command::pull, raw);
+  add_replication(app, Command::push, raw);
+
+  auto* compare = add_command(app, Command::compare, raw);
+  add_peer(compare, raw);
+  add_only(compare, raw);
+  compare->add_flag("--all", in.all, "show long lists whole");
+  compare->add_flag("--exit-code", in.exit_code, "exit with 3 when there are differences");
+
+  add_command(app, Command::info, raw);
+
+  auto* history = add_command(app, Command::history, raw);
+  history->add_option("--limit", in.limit, "how many runs to show")->type_name("N")->capture_default_str();
+  history->add_option("--id", raw.id, "show one run with its rows")->type_name("ID")->check(CLI::PositiveNumber);
+
+  auto* undo = add_command(app, Command::undo, raw);
+  add_dry_run(undo, raw);
+
+  auto* restore = add_command(app, Command::restore, raw);
+  restore->add_option("ID", raw.id, "the version to bring back; without it, the versions are listed")->check(CLI::PositiveNumber);
+  add_dry_run(restore, raw);
+  add_force(restore, raw);
+  add_only(restore, raw);
+
+  auto* trust = add_command(app, Command::trust, raw);
+  add_peer(trust, raw);
+  trust->add_option("--fingerprint", in.fingerprint, "the fingerprint that you compared, as ssh-keygen -l prints it")
+      ->type_name("SHA256:…");
+
+  add_command(app, Command::version, raw);
+
+  auto* agent = add_command(app, Command::agent, raw);
+  agent->add_option("--peer", in.peer, "whom this agent serves, for the history")->type_name("NAME");
+  agent->add_flag("--read-only", in.read_only, "let the peer read, but change nothing");
+}
+
+void add_globals(App& app, Raw& raw) {
+  auto& in = raw.invocation;
+  app.add_option("--config", raw.config,
+                 "the configuration to read (default: $GRAVITY_SYNC_CONFIG, else /etc/gravity-sync/gravity-sync.toml)")
+      ->type_name("FILE");
+  app.add_flag("--json", in.json, "print the result as one JSON object");
+  app.add_flag("--quiet,-q", in.quiet, "print errors and warnings only");
+  app.add_flag("--verbose,-v", in.verbose, "say more, on stderr");
+}
+
+/// CLI11 takes a mistyped command for an argument that nobody wants.
+std::optional<std::string> unknown_command(const App& app, int argc, const char* const* argv) {
+  if (!app.get_subcommands().empty()) return std::nullopt;
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    if (word == "--config") {
+      ++i;
+    } else if (!word.empty() && word[0] != '-') {
+      return std::string(word);
+    }
+  }
+  return std::nullopt;
+}
+
+[[noreturn]] void throw_usage(const App& app, int argc, const char* const* argv, const CLI::ParseError& error) {
+  if (auto word = unknown_command(app, argc, argv)) {
+    auto near = util::nearest(*word, command_names());
+    throw Error(ErrorCode::config, fmt::format("there is no command '{}'", util::printable(*word)),
+                near.empty() ? "gravity-sync --help lists the commands"
+                             : fmt::format("did you mean '{}'? gravity-sync --help lists the commands", near));
+  }
+  const auto chosen = app.get_subcommands();
+  if (chosen.empty()) throw Error(ErrorCode::config, "no command was given", "gravity-sync --help lists the commands");
+  throw Error(ErrorCode::config, util::printable(error.what()),
+              fmt::format("gravity-sync {} --help describes it", chosen.front()->get_name()));
+}
+
+/// What CLI11 cannot know.
+void check_together(const Invocation& in) {
+  if (in.quiet && in.verbose) throw Error(ErrorCode::config, "--quiet and --verbose contradict each other", "leave one of them out");
+  if (in.command == Command::history && in.id && in.limit != Invocation{}.limit)
+    throw Error(ErrorCode::config, "--id shows one run: --limit has no meaning with it", "leave one of them out");
+  if (in.full && in.only && !(in.only->lists && in.only->blocklist))
+    throw Error(ErrorCode::config, "--full replaces the whole database, lists and blocklist together",
+                "leave --full out, or name both in --only");
+}
+
+}  // namespace
+
+ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
+  Raw raw;
+  App app{std::string(program_description()), "gravity-sync"};
+  app.footer(std::string(program_footer()));
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(26);
+  add_globals(app, raw);
+  add_commands(app, raw);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    return {std::nullopt, app.help()};
+  } catch (const CLI::ParseError& error) {
+    throw_usage(app, argc, argv, error);
+  }
+  auto& in = raw.invocation;
+  if (!raw.config.empty()) in.config = raw.config;
+  if (!raw.only.empty()) in.only = parse_components(raw.only);
+  if (raw.id != 0) in.id = raw.id;
+  check_together(in);
+  return {std::move(in), {}};
+}
+
+}  // namespace gsync::cli

@@ -1,0 +1,34 @@
+#include <fmt/format.h>
+
+#include "commands.hpp"
+#include "components.hpp"
+#include "gsync/sync/engine.hpp"
+#include "json.hpp"
+#include "text.hpp"
+
+namespace gsync::cli {
+namespace {
+
+/// How many lines of a section are shown without --all.
+constexpr std::size_t section_limit = 20;
+
+}  // namespace
+
+ExitCode run_compare(Context& context) {
+  const auto& invocation = context.invocation();
+  auto& output = context.output();
+  auto connection = context.connect(context.peer());
+  auto components = invocation.only.value_or(context.config().sync.components);
+  auto comparison = sync::compare(context.here(), *connection.node, components);
+  const auto here = context.here().label();
+  const auto there = connection.node->label();
+  if (output.options().json) {
+    output.json(comparison_json(comparison, here, there));
+  } else {
+    output.lines(comparison_text(comparison, here, there, invocation.all ? 0 : section_limit));
+    if (!components.all()) output.line({fmt::format("only {} were compared", to_text(components)), Style::faint});
+  }
+  return invocation.exit_code && !comparison.equal() ? ExitCode::differences : ExitCode::done;
+}
+
+}  // namespace gsync::cli

@@ -1,0 +1,109 @@
+#include "context.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "gsync/util/text.hpp"
+#include "privileges.hpp"
+
+namespace gsync::cli {
+namespace {
+
+/// Root can read what the owner of the Pi-hole cannot, so this is the commonest fault of a first run: say it before libssh says "no key".
+void require_readable(const std::string& path, const std::string& what, const std::string& peer) {
+  if (path.empty()) return;
+  util::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd) return;
+  const int error = errno;
+  auto who = user_text(::geteuid());
+  throw Error(
+      ErrorCode::config, fmt::format("peer {}: cannot read {} {} as {}: {}", peer, what, path, who, std::generic_category().message(error)),
+      error == ENOENT ? fmt::format("correct the path in [[peer]] {}, or make the file", peer)
+                      : fmt::format("gravity-sync runs as the owner of the Pi-hole: give the file, and the folders above it, to {}", who));
+}
+
+}  // namespace
+
+std::string software_version() {
+  return GSYNC_VERSION;
+}
+
+std::string_view name_of(Command command) {
+  switch (command) {
+    case Command::pull:
+      return "pull";
+    case Command::push:
+      return "push";
+    case Command::compare:
+      return "compare";
+    case Command::info:
+      return "info";
+    case Command::history:
+      return "history";
+    case Command::undo:
+      return "undo";
+    case Command::restore:
+      return "restore";
+    case Command::trust:
+      return "trust";
+    case Command::version:
+      return "version";
+    case Command::agent:
+      return "agent";
+  }
+  return "";
+}
+
+Context::Context(const Invocation& invocation, Output& output)
+    : invocation_(invocation), output_(output), config_(config::load(invocation.config)) {
+  output_.detail(fmt::format("configuration: {}", config_.path.empty() ? "defaults" : config_.path));
+  installation_ = pihole::detect(config_.pihole);
+  output_.detail(fmt::format("database: {} ({}), owned by {}", installation_.gravity_database, installation_.how_gravity,
+                             user_text(installation_.owner)));
+  if (::geteuid() == 0) prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
+  become_owner(installation_.owner, installation_.group, installation_.gravity_database,
+               fmt::format("gravity-sync {}", name_of(invocation.command)));
+  prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
+  state_ = std::make_unique<replica::StateStore>(config_.node.state_directory, clock_);
+  here_ = std::make_unique<pihole::LocalNode>(installation_, config_, *state_, files_, clock_, software_version());
+}
+
+ssh::Defaults Context::ssh_defaults() const {
+  return {config_.node.state_directory + "/id_ed25519", config_.node.state_directory + "/known_hosts"};
+}
+
+protocol::Hello Context::hello() const {
+  return {protocol::protocol_version, software_version(), state_->node_id(), here_->label()};
+}
+
+void Context::check_key_files(const config::PeerConfig& peer) const {
+  require_readable(peer.identity, "the key", peer.name);
+  require_readable(peer.ssh_config, "the ssh_config file", peer.name);
+  auto known_hosts = peer.known_hosts.empty() ? ssh_defaults().known_hosts : peer.known_hosts;
+  if (::access(known_hosts.c_str(), F_OK) == 0) require_readable(known_hosts, "the known hosts", peer.name);
+}
+
+Context::Connection Context::connect(const config::PeerConfig& peer) {
+  check_key_files(peer);
+  output_.detail(fmt::format("connecting to {} at {}", peer.name, peer.host));
+  try {
+    Connection connection;
+    connection.session = ssh::Session::connect(peer, ssh_defaults());
+    auto stream = connection.session->execute(peer.remote_command, util::Deadline::in(peer.connect_timeout));
+    connection.node = std::make_unique<protocol::RemoteNode>(std::move(stream), peer.name, hello(),
+                                                             protocol::Limits{peer.connect_timeout, peer.idle_timeout});
+    const auto& theirs = connection.node->peer_hello();
+    output_.detail(fmt::format("{} is {} with gravity-sync {}", peer.name, theirs.name, theirs.software));
+    return connection;
+  } catch (const Error& error) {
+    // Scripts tell "the peer is not there" from "it failed" by the exit code.
+    if (error.code() == ErrorCode::timeout) throw Error(ErrorCode::unreachable, error.what(), error.hint());
+    throw;
+  }
+}
+
+}  // namespace gsync::cli

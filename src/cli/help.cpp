@@ -1,0 +1,113 @@
+#include "help.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "gsync/util/error.hpp"
+
+namespace gsync::cli {
+namespace {
+
+constexpr std::array<CommandHelp, 10> commands{{
+    {Command::pull, "pull", "make this Pi-hole as the peer is",
+     "Makes this Pi-hole as the peer is: its groups, adlists, domains and clients, the blocklist that the peer\n"
+     "compiled, and its local DNS, CNAME and static DHCP records. What is only here goes; it is kept as a version\n"
+     "that `undo` brings back. DNS is not interrupted. When both are the same already, nothing is read or written.",
+     "Examples:\n"
+     "  sudo gravity-sync pull --dry-run      what would change, row by row\n"
+     "  sudo gravity-sync pull ph1            do it\n"
+     "  sudo gravity-sync pull --only lists,blocklist   leave the records alone"},
+    {Command::push, "push", "make the peer as this Pi-hole is",
+     "Makes the peer as this Pi-hole is. The same as a `pull` on the peer, started from this side. The peer keeps\n"
+     "what it had as a version; `gravity-sync undo` on the peer brings it back.",
+     "Examples:\n"
+     "  sudo gravity-sync push ph2 --dry-run\n"
+     "  sudo gravity-sync push ph2"},
+    {Command::compare, "compare", "show how this Pi-hole and the peer differ",
+     "Shows every row in which this Pi-hole and the peer differ, and for each adlist how many domains each side has\n"
+     "compiled and when. Dates and row numbers do not count. Reads only what differs; changes nothing.",
+     "Examples:\n"
+     "  sudo gravity-sync compare\n"
+     "  sudo gravity-sync compare ph1 --all --only lists\n"
+     "  sudo gravity-sync compare --exit-code --quiet || echo they differ"},
+    {Command::info, "info", "show what was found on this host, and what is not synced",
+     "Shows which Pi-hole was found on this host and how, its versions, its database, how FTL will be told of a new\n"
+     "one, what is not synced here and why, and which peers are configured. The first thing to run on a new host.",
+     "Example:\n"
+     "  sudo gravity-sync info"},
+    {Command::history, "history", "show past runs",
+     "Shows the runs that changed or refused something on this Pi-hole, the newest first. With --id, one of them with\n"
+     "every row that it added, changed or removed.",
+     "Examples:\n"
+     "  sudo gravity-sync history --limit 5\n"
+     "  sudo gravity-sync history --id 12"},
+    {Command::undo, "undo", "bring back what the last run replaced",
+     "Brings back the lists and records as they were before the last change that gravity-sync made here. It goes the\n"
+     "same careful way as a pull, and can itself be undone. To stay as you are now, undo it before the next pull.",
+     "Examples:\n"
+     "  sudo gravity-sync undo --dry-run\n"
+     "  sudo gravity-sync undo"},
+    {Command::restore, "restore", "bring back an older version",
+     "Without ID, lists the versions of lists and records that are kept: one from before each change, the last 50 at\n"
+     "most. With ID, brings that one back. The compiled blocklist is not part of a version: after an adlist came\n"
+     "back, run `pihole -g`.",
+     "Examples:\n"
+     "  sudo gravity-sync restore\n"
+     "  sudo gravity-sync restore 12 --dry-run\n"
+     "  sudo gravity-sync restore 12"},
+    {Command::trust, "trust", "accept the SSH host key of a peer",
+     "Accepts the SSH host key of a peer. Without --fingerprint it prints the key's fingerprint and how to check it\n"
+     "on the peer, and exits with 2. With the right fingerprint it writes the key into known_hosts.",
+     "Examples:\n"
+     "  sudo gravity-sync trust ph1\n"
+     "  sudo gravity-sync trust ph1 --fingerprint SHA256:0Cp2...\n"
+     "  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub     on ph1: what to compare it with"},
+    {Command::version, "version", "print the version", "Prints the version of gravity-sync and of the protocol that it speaks with peers.",
+     "Example:\n"
+     "  gravity-sync version --json"},
+    {Command::agent, "agent", "serve a peer on stdin and stdout (started by sshd)",
+     "Serves one peer on stdin and stdout. People do not run this: sshd does, when a peer connects, because\n"
+     "~/.ssh/authorized_keys of the account says so. The peer can read and set lists and records, and nothing else.",
+     "Example, one line of authorized_keys:\n"
+     "  restrict,command=\"/usr/bin/gravity-sync agent --peer ph1\" ssh-ed25519 AAAA... gravity-sync of ph1"},
+}};
+
+constexpr auto names = [] {
+  std::array<std::string_view, commands.size()> all;
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = commands[i].name;
+  return all;
+}();
+
+}  // namespace
+
+const CommandHelp& help_of(Command command) {
+  auto found = std::find_if(commands.begin(), commands.end(), [&](const CommandHelp& help) { return help.command == command; });
+  GSYNC_ASSERT(found != commands.end());
+  return *found;
+}
+
+std::span<const std::string_view> command_names() {
+  return names;
+}
+
+std::string_view program_description() {
+  return "Keeps the lists and local DNS records of Pi-holes the same, over SSH, without interrupting DNS.";
+}
+
+std::string_view program_footer() {
+  return "Begin with: gravity-sync info, then compare, then pull --dry-run. `gravity-sync COMMAND --help` has examples.\n"
+         "Run as root, a command becomes the owner of the Pi-hole's database first.\n"
+         "\n"
+         "Exit codes:\n"
+         "   0  done, or nothing to do\n"
+         "   1  failed\n"
+         "   2  the command line or the configuration is wrong\n"
+         "   3  compare --exit-code found differences\n"
+         "   4  refused by a safety check\n"
+         "   5  the peer cannot be reached, or does not let us in\n"
+         "  75  busy: try again later\n"
+         "\n"
+         "Environment: GRAVITY_SYNC_CONFIG names the configuration, NO_COLOR turns colours off.";
+}
+
+}  // namespace gsync::cli

@@ -1,0 +1,35 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "gsync/model/plan.hpp"
+
+namespace gsync::cli {
+
+enum class Command { pull, push, compare, info, history, undo, restore, trust, version, agent };
+
+/// What the command line says, checked and typed. Options that a command does not have keep their defaults.
+struct Invocation {
+  Command command = Command::version;
+
+  std::optional<std::string> config;
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+
+  std::string peer;  ///< empty: the only one that is configured
+  bool dry_run = false;
+  bool force = false;
+  bool full = false;
+  std::optional<model::Components> only;
+  bool exit_code = false;          ///< compare
+  bool all = false;                ///< compare: show long lists whole
+  std::size_t limit = 20;          ///< history
+  std::optional<std::int64_t> id;  ///< history --id, restore ID
+  std::string fingerprint;         ///< trust
+  bool read_only = false;          ///< agent
+};
+
+}  // namespace gsync::cli

@@ -1,0 +1,113 @@
+#include "privileges.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+#include <vector>
+
+#include "gsync/util/error.hpp"
+#include "gsync/util/fd.hpp"
+
+namespace gsync::cli {
+namespace {
+
+std::optional<std::string> user_name(uid_t uid) {
+  std::vector<char> buffer(16384);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || !found) return std::nullopt;
+  return std::string(found->pw_name);
+}
+
+void check(int result, std::string_view what) {
+  if (result != 0) throw_errno(errno, what);
+}
+
+/// libcap's job, in the two calls that it takes. Nothing is effective afterwards.
+void keep_only_chown() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  check(static_cast<int>(::syscall(SYS_capget, &header, data)), "cannot read our capabilities");
+  // In a container root may not have it itself.
+  const auto chown = data[0].permitted & (1u << CAP_CHOWN);
+  data[0] = {0, chown, chown};
+  data[1] = {0, 0, 0};
+  check(static_cast<int>(::syscall(SYS_capset, &header, data)), "cannot give up our capabilities");
+}
+
+void make_parents(const std::string& path) {
+  for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    auto parent = path.substr(0, slash);
+    if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) throw_errno(errno, fmt::format("cannot make the directory {}", parent));
+  }
+}
+
+}  // namespace
+
+std::string user_text(uid_t uid) {
+  auto name = user_name(uid);
+  return name ? fmt::format("{} (uid {})", *name, uid) : fmt::format("uid {}", uid);
+}
+
+void prepare_state_directory(const std::string& path, uid_t owner, gid_t group) {
+  struct stat there {};
+  // The common case first: an ordinary user may not even be allowed to look at what is above it.
+  if (::stat(path.c_str(), &there) != 0) {
+    try {
+      make_parents(path);
+      if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw_errno(errno, fmt::format("cannot make the state directory {}", path));
+    } catch (const Error& error) {
+      throw Error(
+          error.code(), error.what(),
+          fmt::format("make it once as root, for {}: sudo install -d -m 0700 -o {} -g {} {}", user_text(owner), owner, group, path));
+    }
+  }
+  if (::geteuid() != 0) return;
+  // Through a descriptor that follows no link: what stands above may belong to others.
+  util::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd)
+    throw_errno(errno, fmt::format("cannot open the state directory {}", path),
+                "[node] state_directory must be a directory and not a symbolic link");
+  check(::fstat(fd.get(), &there), "cannot look at the state directory");
+  if (there.st_uid == owner) return;
+  if (there.st_uid != 0) {
+    throw Error(ErrorCode::refused,
+                fmt::format("the state directory {} belongs to {}, not to {} who owns the Pi-hole", path, user_text(there.st_uid),
+                            user_text(owner)),
+                fmt::format("choose another [node] state_directory, or: sudo chown -R {}:{} {}", owner, group, path));
+  }
+  check(::fchown(fd.get(), owner, group), fmt::format("cannot give the state directory {} to {}", path, user_text(owner)));
+  check(::fchmod(fd.get(), 0700), fmt::format("cannot change the mode of {}", path));
+}
+
+void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command) {
+  const auto now = ::geteuid();
+  if (now == owner) return;
+  if (now != 0) {
+    throw Error(ErrorCode::refused, fmt::format("{} belongs to {}, and this is {}", path, user_text(owner), user_text(now)),
+                fmt::format("run: sudo {}", command));
+  }
+  auto name = user_name(owner);
+  const auto what = fmt::format("cannot become {}", user_text(owner));
+  if (name)
+    check(::initgroups(name->c_str(), group), what);
+  else
+    check(::setgroups(1, &group), what);
+  check(::setresgid(group, group, group), what);
+  check(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), what);
+  check(::setresuid(owner, owner, owner), what);
+  keep_only_chown();
+  check(::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0), what);
+  GSYNC_ASSERT(::geteuid() == owner && ::getegid() == group && ::setuid(0) != 0);
+}
+
+}  // namespace gsync::cli

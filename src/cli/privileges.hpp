@@ -1,0 +1,20 @@
+#pragma once
+#include <sys/types.h>
+#include <string>
+
+namespace gsync::cli {
+
+/// "pihole (uid 999)", or "uid 999" when it has no name.
+std::string user_text(uid_t uid);
+
+/// Makes the state directory (mode 0700, owned by `owner`) with its parents, or gives an existing one that root owns to `owner`. A caller
+/// who is not root makes it for itself. Error{io, refused} with what to run.
+void prepare_state_directory(const std::string& path, uid_t owner, gid_t group);
+
+/// Root becomes `owner` for good, with that user's groups, and keeps CAP_CHOWN permitted but not effective, so that util::run can give it
+/// to the one child that needs it
+/// (`pihole-FTL --config`, PIHOLE.md §3). Does nothing when root is the owner or when we are the owner already. Error{refused} for anybody
+/// else: `path` is what the owner owns, `command` what to run with sudo.
+void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command);
+
+}  // namespace gsync::cli

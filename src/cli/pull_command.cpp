@@ -1,0 +1,14 @@
+#include "commands.hpp"
+#include "publishing.hpp"
+
+namespace gsync::cli {
+
+ExitCode run_pull(Context& context) {
+  auto connection = context.connect(context.peer());
+  auto options = engine_options(context, model::Action::pull, connection.node.get());
+  auto result = sync::replicate(*connection.node, context.here(), options);
+  report_result(context, result, options, connection.node->label(), context.here().label());
+  return ExitCode::done;
+}
+
+}  // namespace gsync::cli

@@ -1,0 +1,14 @@
+#include "commands.hpp"
+#include "publishing.hpp"
+
+namespace gsync::cli {
+
+ExitCode run_push(Context& context) {
+  auto connection = context.connect(context.peer());
+  auto options = engine_options(context, model::Action::push, connection.node.get());
+  auto result = sync::replicate(context.here(), *connection.node, options);
+  report_result(context, result, options, context.here().label(), connection.node->label());
+  return ExitCode::done;
+}
+
+}  // namespace gsync::cli

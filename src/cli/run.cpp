@@ -1,0 +1,88 @@
+#include "gsync/cli/run.hpp"
+
+#include <signal.h>
+
+#include <cstdlib>
+#include <exception>
+#include <string_view>
+
+#include "command_line.hpp"
+#include "commands.hpp"
+#include "exit_status.hpp"
+
+namespace gsync::cli {
+namespace {
+
+ExitCode dispatch(const Invocation& invocation, Output& output) {
+  if (invocation.command == Command::version) return run_version(output);
+  Context context(invocation, output);
+  switch (invocation.command) {
+    case Command::pull:
+      return run_pull(context);
+    case Command::push:
+      return run_push(context);
+    case Command::compare:
+      return run_compare(context);
+    case Command::info:
+      return run_info(context);
+    case Command::history:
+      return run_history(context);
+    case Command::undo:
+      return run_undo(context);
+    case Command::restore:
+      return run_restore(context);
+    case Command::trust:
+      return run_trust(context);
+    case Command::agent:
+      return run_agent(context);
+    case Command::version:
+      break;
+  }
+  return ExitCode::failed;
+}
+
+/// Before the command line is understood: a script that wants JSON wants its errors so, too.
+bool asks_for_json(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i)
+    if (std::string_view(argv[i]) == "--json") return true;
+  return false;
+}
+
+ExitCode guarded(Output& output, const auto& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    output.error(error);
+    return exit_code_of(error.code());
+  } catch (const std::exception& error) {
+    output.error(Error(ErrorCode::io, std::string("unexpected: ") + error.what()));
+    return ExitCode::failed;
+  }
+}
+
+int finish(Output& output, ExitCode code) {
+  if (!output.finish() && code == ExitCode::done) code = ExitCode::failed;
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  // A peer that goes away is an error of write(), with a message, and not our silent end.
+  ::signal(SIGPIPE, SIG_IGN);
+  std::optional<Invocation> invocation;
+  {
+    Output output({asks_for_json(argc, argv), false, false});
+    auto code = guarded(output, [&] {
+      auto parsed = parse_command_line(argc, argv);
+      invocation = std::move(parsed.invocation);
+      if (!invocation) std::fwrite(parsed.help.data(), 1, parsed.help.size(), stdout);
+      return ExitCode::done;
+    });
+    if (!invocation) return finish(output, code);
+  }
+  Output output({invocation->json, invocation->quiet, invocation->verbose});
+  return finish(output, guarded(output, [&] { return dispatch(*invocation, output); }));
+}
+
+}  // namespace gsync::cli

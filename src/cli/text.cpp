@@ -1,0 +1,270 @@
+#include "text.hpp"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include "gsync/util/text.hpp"
+#include "words.hpp"
+
+namespace gsync::cli {
+namespace {
+
+using util::human_bytes;
+using util::human_time;
+using util::plural;
+using util::printable;
+
+/// The lines of one heading.
+class Sections {
+ public:
+  explicit Sections(std::size_t limit) : limit_(limit) {}
+
+  void add(std::string_view section, Line line) {
+    if (sections_.empty() || sections_.back().name != section) sections_.push_back({std::string(section), {}});
+    sections_.back().lines.push_back(std::move(line));
+  }
+  std::vector<Line> take() const {
+    std::vector<Line> all;
+    for (const auto& [name, lines] : sections_) {
+      all.push_back({"", Style::plain});
+      all.push_back({fmt::format("{} ({})", name, lines.size()), Style::heading});
+      // One line more is shown rather than "and 1 more".
+      auto shown = limit_ == 0 || lines.size() <= limit_ + 1 ? lines.size() : limit_;
+      for (std::size_t i = 0; i < shown; ++i) all.push_back({"  " + lines[i].text, lines[i].style});
+      if (shown < lines.size()) all.push_back({fmt::format("  … and {} more (--all shows them)", lines.size() - shown), Style::faint});
+    }
+    return all;
+  }
+
+ private:
+  struct Section {
+    std::string name;
+    std::vector<Line> lines;
+  };
+  std::size_t limit_;
+  std::vector<Section> sections_;
+};
+
+/// One change as it will be, or was, made on a target.
+Line change_line(const model::RowChange& change, std::string_view before_name, std::string_view after_name) {
+  auto what = model::describe(change.key);
+  if (!change.before) return {"+ " + what, Style::added};
+  if (!change.after) return {"- " + what, Style::removed};
+  return {fmt::format("~ {} : {}", what, model::describe_difference(change, before_name, after_name)), Style::changed};
+}
+
+Line change_line(const model::RecordChange& change) {
+  return {(change.added ? "+ " : "- ") + printable(change.line), change.added ? Style::added : Style::removed};
+}
+
+std::string compiled_text(const std::optional<model::AdlistState>& state) {
+  if (!state || (state->rows.count == 0 && state->statistics.date_updated == 0)) return "not compiled";
+  if (state->statistics.date_updated == 0) return plural(state->rows.count, "domain");
+  return fmt::format("{} of {}", plural(state->rows.count, "domain"), human_time(state->statistics.date_updated));
+}
+
+std::string adlist_line(const sync::AdlistDifference& d, std::string_view here, std::string_view there) {
+  return fmt::format("{}  {}: {}, {}: {}", printable(d.key.name), here, compiled_text(d.here), there, compiled_text(d.there));
+}
+
+void add_changes(Sections& sections, const std::vector<model::RowChange>& rows, const std::vector<model::RecordChange>& records,
+                 std::string_view before_name, std::string_view after_name) {
+  for (const auto& change : rows) sections.add(section_of(change.key.table), change_line(change, before_name, after_name));
+  for (const auto& change : records) sections.add(section_of(change.kind), change_line(change));
+}
+
+void append(std::vector<Line>& to, std::vector<Line> lines) {
+  to.insert(to.end(), std::make_move_iterator(lines.begin()), std::make_move_iterator(lines.end()));
+}
+
+std::string ends_text(const model::HistoryEntry& entry) {
+  if (entry.action == model::Action::push) return fmt::format("to {} from {}", printable(entry.target), printable(entry.source));
+  if (entry.action == model::Action::pull) return fmt::format("from {}", printable(entry.source));
+  return fmt::format("of {}", printable(entry.source));
+}
+
+Style style_of(model::Outcome outcome) {
+  switch (outcome) {
+    case model::Outcome::done:
+      return Style::plain;
+    case model::Outcome::refused:
+      return Style::changed;
+    case model::Outcome::failed:
+    case model::Outcome::interrupted:
+      return Style::removed;
+  }
+  return Style::plain;
+}
+
+std::string_view text_of(config::Runtime runtime) {
+  switch (runtime) {
+    case config::Runtime::automatic:
+      return "automatic";
+    case config::Runtime::native:
+      return "native";
+    case config::Runtime::docker:
+      return "docker";
+    case config::Runtime::podman:
+      return "podman";
+  }
+  return "unknown";
+}
+
+std::string or_unknown(const std::string& text) {
+  return text.empty() ? "unknown" : printable(text);
+}
+
+std::vector<Line> label_lines(const std::vector<std::pair<std::string, std::string>>& pairs) {
+  std::vector<Line> lines;
+  for (const auto& [label, value] : pairs) lines.push_back({fmt::format("  {:<16} {}", label, value), Style::plain});
+  return lines;
+}
+
+}  // namespace
+
+std::vector<std::string> NodeReport::not_synced() const {
+  std::vector<std::string> reasons;
+  for (auto kind : model::record_kinds) {
+    const auto& why = node.capabilities.records_unavailable[model::index_of(kind)];
+    if (!why.empty()) reasons.push_back(fmt::format("{} records: {}", model::to_string(kind), why));
+  }
+  reasons.insert(reasons.end(), node.notes.begin(), node.notes.end());
+  return reasons;
+}
+
+std::vector<Line> plan_text(const sync::Result& result, const std::string& source, const std::string& target) {
+  const auto& plan = result.plan;
+  std::vector<Line> lines;
+  if (plan.change.whole_copy)
+    lines.push_back(
+        {fmt::format("the whole database of {} ({}) would replace the one of {}", source, human_bytes(plan.change.copy_bytes), target),
+         Style::plain});
+  Sections sections(0);
+  for (const auto& change : plan.change.rows) sections.add(section_of(change.key.table), change_line(change, target, source));
+  for (const auto& difference : result.blocklist)
+    sections.add("Blocklist", {"~ " + adlist_line(difference, target, source), Style::changed});
+  for (const auto& change : plan.records) sections.add(section_of(change.kind), change_line(change));
+  append(lines, sections.take());
+  return lines;
+}
+
+std::vector<Line> comparison_text(const sync::Comparison& comparison, const std::string& here, const std::string& there,
+                                  std::size_t limit) {
+  std::map<std::string_view, std::size_t> counts;
+  Sections sections(limit);
+  for (const auto& change : comparison.rows)
+    sections.add(section_of(change.key.table),
+                 {fmt::format("{}  {}", model::describe(change.key), model::describe_difference(change, here, there)), Style::plain});
+  for (const auto& difference : comparison.blocklist) sections.add("Blocklist", {adlist_line(difference, here, there), Style::plain});
+  for (const auto& change : comparison.records)
+    sections.add(section_of(change.kind),
+                 {fmt::format("{}  only on {}", printable(change.line), change.added ? there : here), Style::plain});
+
+  std::vector<std::string> parts;
+  auto count = [&](std::size_t n, std::string_view one, std::string_view many) {
+    if (n > 0) parts.push_back(plural(n, one, many));
+  };
+  count(comparison.rows.size(), "list entry", "list entries");
+  count(comparison.blocklist.size(), "compiled adlist", "compiled adlists");
+  count(comparison.records.size(), "record", "records");
+  auto total = comparison.rows.size() + comparison.blocklist.size() + comparison.records.size();
+  std::vector<Line> lines{{fmt::format("{} and {} differ in {}", here, there, fmt::join(parts, ", ")), Style::plain}};
+  if (total == 0) lines = {{fmt::format("{} and {} are the same", here, there), Style::plain}};
+  append(lines, sections.take());
+  return lines;
+}
+
+std::vector<Line> history_text(const std::vector<model::HistoryEntry>& entries) {
+  std::vector<Line> lines;
+  for (const auto& entry : entries) {
+    auto tail = entry.outcome == model::Outcome::done ? counts_text(entry.counts) : printable(entry.text);
+    if (entry.outcome == model::Outcome::done && !entry.text.empty()) tail += " (" + printable(entry.text) + ")";
+    if (entry.dns_paused) tail += "; DNS paused";
+    auto bytes = entry.bytes_sent + entry.bytes_received;
+    if (bytes > 0) tail += "; " + human_bytes(bytes);
+    lines.push_back({fmt::format("{:>5}  {}  {} {}  {}: {}", entry.id, human_time(entry.time), model::to_string(entry.action),
+                                 ends_text(entry), model::to_string(entry.outcome), tail),
+                     style_of(entry.outcome)});
+  }
+  return lines;
+}
+
+std::vector<Line> history_entry_text(const model::HistoryEntry& entry) {
+  std::vector<std::pair<std::string, std::string>> pairs{
+      {"when", human_time(entry.time)},
+      {"what", fmt::format("{} {}", model::to_string(entry.action), ends_text(entry))},
+      {"started by", or_unknown(entry.started_by)},
+      {"outcome", std::string(model::to_string(entry.outcome)) + (entry.text.empty() ? "" : ": " + printable(entry.text))},
+      {"changed", counts_text(entry.counts)},
+      {"bytes", fmt::format("{} sent, {} received", human_bytes(entry.bytes_sent), human_bytes(entry.bytes_received))},
+      {"kept version", entry.version ? fmt::format("{} (gravity-sync restore {} brings it back)", entry.version, entry.version) : "none"},
+      {"DNS", entry.dns_paused ? "paused: FTL restarted for cname or dhcp records" : "was not interrupted"},
+  };
+  std::vector<Line> lines{{fmt::format("Run {}", entry.id), Style::heading}};
+  append(lines, label_lines(pairs));
+  Sections sections(0);
+  add_changes(sections, entry.rows, entry.records, "before", "after");
+  append(lines, sections.take());
+  if (entry.rows_left_out > 0)
+    lines.push_back({fmt::format("  … and {} that were not kept", plural(entry.rows_left_out, "row")), Style::faint});
+  return lines;
+}
+
+std::vector<Line> versions_text(const std::vector<model::VersionInfo>& versions) {
+  std::vector<Line> lines;
+  for (const auto& version : versions)
+    lines.push_back(
+        {fmt::format("{:>5}  {}  {}, {}  {}", version.id, human_time(version.time), plural(version.list_rows, "list entry", "list entries"),
+                     plural(version.records, "record"), printable(version.reason)),
+         Style::plain});
+  return lines;
+}
+
+std::vector<Line> report_text(const NodeReport& report) {
+  const auto& in = report.installation;
+  const auto& node = report.node;
+  std::vector<Line> lines{{printable(node.name), Style::heading}};
+  append(lines, label_lines({
+                    {"gravity-sync", printable(node.software)},
+                    {"node id", printable(node.node_id)},
+                    {"runs as", report.user},
+                    {"configuration", report.config.path.empty() ? "none found: defaults, no peers" : report.config.path},
+                    {"state", report.config.node.state_directory},
+                }));
+  lines.push_back({"", Style::plain});
+  lines.push_back({"Pi-hole", Style::heading});
+  append(lines, label_lines({
+                    {"generation", fmt::format("{}, {}", in.generation == pihole::Generation::v6 ? "v6" : "v5", text_of(in.runtime))},
+                    {"core", or_unknown(in.core_version)},
+                    {"FTL", or_unknown(in.ftl_version)},
+                    {"web", or_unknown(in.web_version)},
+                    {"directory", in.directory},
+                    {"database", fmt::format("{} ({})", in.gravity_database, printable(in.how_gravity))},
+                    {"schema", node.damaged ? "unreadable" : std::to_string(node.schema)},
+                    {"size", human_bytes(node.live_bytes)},
+                    {"lists", plural(node.list_rows, "entry", "entries")},
+                    {"blocklist", plural(node.blocklist_rows, "row")},
+                    {"pihole -g", report.gravity_running ? "runs now" : "does not run"},
+                    {"FTL binary", in.ftl_binary.empty() ? "none found" : in.ftl_binary},
+                    {"pid file", in.pid_file},
+                    {"FTL process", printable(report.ftl)},
+                    {"DNS port", in.dns_port ? std::to_string(in.dns_port) : "not asked"},
+                    {"kept versions", std::to_string(report.versions)},
+                }));
+  if (node.damaged) lines.push_back({"  damaged: " + printable(node.damage), Style::removed});
+  lines.push_back({"", Style::plain});
+  lines.push_back({"Not synced", Style::heading});
+  auto reasons = report.not_synced();
+  if (reasons.empty()) lines.push_back({"  everything that gravity-sync knows can be synced here", Style::plain});
+  for (const auto& reason : reasons) lines.push_back({"  " + printable(reason), Style::plain});
+  lines.push_back({"", Style::plain});
+  lines.push_back({"Peers", Style::heading});
+  if (report.config.peers.empty()) lines.push_back({"  none configured", Style::plain});
+  for (const auto& peer : report.config.peers)
+    lines.push_back({fmt::format("  {:<16} {}@{}{}", peer.name, peer.user, peer.host, peer.port ? fmt::format(" port {}", peer.port) : ""),
+                     Style::plain});
+  return lines;
+}
+
+}  // namespace gsync::cli

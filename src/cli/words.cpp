@@ -1,0 +1,101 @@
+#include "words.hpp"
+
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "gsync/util/text.hpp"
+
+namespace gsync::cli {
+namespace {
+
+/// "3 added, 1 removed" of those that are not zero.
+std::string changes(std::uint64_t added, std::uint64_t changed, std::uint64_t removed) {
+  std::vector<std::string> parts;
+  if (added) parts.push_back(fmt::format("{} added", added));
+  if (changed) parts.push_back(fmt::format("{} changed", changed));
+  if (removed) parts.push_back(fmt::format("{} removed", removed));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+}  // namespace
+
+std::string_view table_name(model::Table table) {
+  switch (table) {
+    case model::Table::group:
+      return "group";
+    case model::Table::adlist:
+      return "adlist";
+    case model::Table::domain:
+      return "domain";
+    case model::Table::client:
+      return "client";
+  }
+  return "unknown";
+}
+
+std::string_view kind_name(const model::RowKey& key) {
+  switch (key.table) {
+    case model::Table::group:
+      return key.kind == model::kind::default_group ? "default" : "named";
+    case model::Table::adlist:
+      return key.kind == model::kind::block_list ? "block" : "allow";
+    case model::Table::domain:
+      switch (key.kind) {
+        case model::kind::allow_exact:
+          return "allow_exact";
+        case model::kind::deny_exact:
+          return "deny_exact";
+        case model::kind::allow_regex:
+          return "allow_regex";
+        default:
+          return "deny_regex";
+      }
+    case model::Table::client:
+      return "client";
+  }
+  return "unknown";
+}
+
+std::string_view section_of(model::Table table) {
+  switch (table) {
+    case model::Table::group:
+      return "Groups";
+    case model::Table::adlist:
+      return "Adlists";
+    case model::Table::domain:
+      return "Domains";
+    case model::Table::client:
+      return "Clients";
+  }
+  return "Others";
+}
+
+std::string_view section_of(model::RecordKind kind) {
+  switch (kind) {
+    case model::RecordKind::dns:
+      return "Local DNS records";
+    case model::RecordKind::cname:
+      return "CNAME records";
+    case model::RecordKind::dhcp:
+      return "Static DHCP leases";
+  }
+  return "Other records";
+}
+
+std::string counts_text(const model::ChangeCounts& counts) {
+  std::vector<std::string> parts;
+  if (counts.whole_database) parts.push_back("the whole database");
+  if (counts.rows_added || counts.rows_changed || counts.rows_removed)
+    parts.push_back("lists: " + changes(counts.rows_added, counts.rows_changed, counts.rows_removed));
+  if (counts.adlists_compiled || counts.blocklist_added || counts.blocklist_removed) {
+    auto rows = changes(counts.blocklist_added, 0, counts.blocklist_removed);
+    parts.push_back(
+        fmt::format("blocklist: {}{}{}", util::plural(counts.adlists_compiled, "adlist"), rows.empty() ? "" : ", domains ", rows));
+  }
+  if (counts.records_added || counts.records_removed)
+    parts.push_back("records: " + changes(counts.records_added, 0, counts.records_removed));
+  return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, "; "));
+}
+
+}  // namespace gsync::cli
