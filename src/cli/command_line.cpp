@@ -26,11 +26,28 @@ struct Raw {
 
 using App = CLI::App;
 
+/// The list of commands has a line for each; the paragraphs are in the commands' own help.
+class Formatter final : public CLI::Formatter {
+ public:
+  std::string make_subcommand(const App* sub) const override {
+    for (const auto& help : all_commands())
+      if (help.name == sub->get_name()) return fmt::format("  {:<10}{}\n", help.name, help.summary);
+    return {};
+  }
+};
+
+/// An id, or a number of things. CLI11's own check would print the range of a double.
+std::string check_positive(const std::string& text) {
+  const bool digits = !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == std::string::npos;
+  return digits && std::stol(text) > 0 ? std::string() : fmt::format("'{}' is not a number from 1 to 999999999", util::printable(text));
+}
+
 App* add_command(App& app, Command command, Raw& raw) {
   const auto& help = help_of(command);
-  auto* sub = app.add_subcommand(std::string(help.name), std::string(help.summary));
-  sub->description(std::string(help.description));
-  sub->footer(std::string(help.examples));
+  auto* sub = app.add_subcommand(std::string(help.name), std::string(help.description) + "\n");
+  sub->group("Commands");
+  sub->footer(
+      fmt::format("{}\n\nOptions of all commands: --config FILE, --json, --quiet, --verbose (see gravity-sync --help)", help.examples));
   // Global options may stand behind the command too.
   sub->fallthrough();
   sub->callback([&raw, command] { raw.invocation.command = command; });
@@ -38,7 +55,7 @@ App* add_command(App& app, Command command, Raw& raw) {
 }
 
 void add_peer(App* sub, Raw& raw) {
-  sub->add_option("PEER", raw.invocation.peer, "the peer's name in the configuration; not needed when there is only one");
+  sub->add_option("PEER", raw.invocation.peer, "the peer's name in the configuration; not needed when there is only one")->type_name(" ");
 }
 
 void add_only(App* sub, Raw& raw) {
@@ -76,14 +93,16 @@ void add_commands(App& app, Raw& raw) {
   add_command(app, Command::info, raw);
 
   auto* history = add_command(app, Command::history, raw);
-  history->add_option("--limit", in.limit, "how many runs to show")->type_name("N")->capture_default_str();
-  history->add_option("--id", raw.id, "show one run with its rows")->type_name("ID")->check(CLI::PositiveNumber);
+  history->add_option("--limit", in.limit, "how many runs to show")->type_name("N")->capture_default_str()->check(check_positive);
+  history->add_option("--id", raw.id, "show one run with its rows")->type_name("ID")->check(check_positive);
 
   auto* undo = add_command(app, Command::undo, raw);
   add_dry_run(undo, raw);
 
   auto* restore = add_command(app, Command::restore, raw);
-  restore->add_option("ID", raw.id, "the version to bring back; without it, the versions are listed")->check(CLI::PositiveNumber);
+  restore->add_option("ID", raw.id, "the version to bring back; without it, the versions are listed")
+      ->type_name(" ")
+      ->check(check_positive);
   add_dry_run(restore, raw);
   add_force(restore, raw);
   add_only(restore, raw);
@@ -151,10 +170,13 @@ void check_together(const Invocation& in) {
 
 ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
   Raw raw;
-  App app{std::string(program_description()), "gravity-sync"};
+  App app{std::string(program_description()) + "\n", "gravity-sync"};
   app.footer(std::string(program_footer()));
   app.require_subcommand(1);
-  app.get_formatter()->column_width(26);
+  auto formatter = std::make_shared<Formatter>();
+  formatter->column_width(26);
+  formatter->label("SUBCOMMAND", "COMMAND");
+  app.formatter(formatter);
   add_globals(app, raw);
   add_commands(app, raw);
   try {

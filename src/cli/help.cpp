@@ -43,7 +43,7 @@ constexpr std::array<CommandHelp, 10> commands{{
      "  sudo gravity-sync history --id 12"},
     {Command::undo, "undo", "bring back what the last run replaced",
      "Brings back the lists and records as they were before the last change that gravity-sync made here. It goes the\n"
-     "same careful way as a pull, and can itself be undone. To stay as you are now, undo it before the next pull.",
+     "same careful way as a pull, and can itself be undone. The next pull makes this Pi-hole as the peer is again.",
      "Examples:\n"
      "  sudo gravity-sync undo --dry-run\n"
      "  sudo gravity-sync undo"},
@@ -84,6 +84,10 @@ const CommandHelp& help_of(Command command) {
   auto found = std::find_if(commands.begin(), commands.end(), [&](const CommandHelp& help) { return help.command == command; });
   GSYNC_ASSERT(found != commands.end());
   return *found;
+}
+
+std::span<const CommandHelp> all_commands() {
+  return commands;
 }
 
 std::span<const std::string_view> command_names() {

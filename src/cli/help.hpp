@@ -16,6 +16,7 @@ struct CommandHelp {
 };
 
 const CommandHelp& help_of(Command command);
+std::span<const CommandHelp> all_commands();
 std::span<const std::string_view> command_names();
 std::string_view program_description();
 /// Exit codes and where to go on.

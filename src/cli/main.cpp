@@ -1,3 +1,5 @@
 #include "gsync/cli/run.hpp"
 
-int main(int argc, char** argv) { return gsync::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+  return gsync::cli::run(argc, argv);
+}
