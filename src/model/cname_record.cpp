@@ -34,6 +34,9 @@ Cname parse_cname(std::string_view line) {
   }
   if (parts.size() < 2) refuse("it needs an alias and a target");
   record.target = name(parts.back());
+  // "a,b,600." has a name at its end, but its canonical form would have a TTL there.
+  if (parts.size() >= 3 && record.ttl.empty() && all_digits(record.target))
+    refuse(fmt::format("its target '{}' looks like a TTL", parts.back()));
   parts.pop_back();
   for (auto part : parts) record.aliases.push_back(parse_alias(part));
   return record;

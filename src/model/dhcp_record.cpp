@@ -102,8 +102,9 @@ std::string host_name(std::string_view text) {
     refuse(fmt::format("the host name '{}' begins with '{}'", text, canonical.front()));
   if (std::all_of(canonical.begin(), canonical.end(), [](char c) { return is_digit(c) || c == '.'; }))
     refuse(fmt::format("'{}' is no IPv4 address", text));
-  // To dnsmasq these are words in lower case only, and names otherwise.
-  if (canonical == "infinite" || canonical == "ignore") refuse(fmt::format("the host name '{}' is a word of dnsmasq", text));
+  // "Ignore" and "24h." are names to dnsmasq, but their canonical forms are not.
+  if (canonical == "infinite" || canonical == "ignore" || is_lease(canonical))
+    refuse(fmt::format("the host name '{}' is a word of dnsmasq", text));
   return canonical;
 }
 

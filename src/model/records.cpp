@@ -6,16 +6,20 @@
 //   dhcp     part ("," part)*
 //
 //   address  IPv4 in dotted form | IPv6 without a zone
-//   name     labels of 1 to 63 of A-Z a-z 0-9 - _, joined by dots, 253 characters at most; the last label neither begins nor ends with "-";
-//   one dot may follow comment  valid UTF-8 without control characters and line separators alias    ["*."] name target   name ttl      0 to
-//   2147483647, when there are three parts or more part     mac | "id:*" | "id:" hex (":" hex)+ | "id:" token | IPv4 | "[" IPv6
-//   ["/" 64..128] "]" | hostname | lease | "infinite" | "ignore" | "set:" token
-//            | "tag:" token; IPv4, hostname and lease at most once
+//   name     labels of 1 to 63 of A-Z a-z 0-9 - _, joined by dots, 253 characters at most; the last label neither begins nor ends
+//            with "-"; one dot may follow
+//   comment  valid UTF-8 without control characters and line separators
+//   alias    ["*."] name
+//   target   name, which is not digits and a dot where a ttl could stand
+//   ttl      0 to 2147483647, when there are three parts or more
+//   part     mac | "id:*" | "id:" hex (":" hex)+ | "id:" token | IPv4 | "[" IPv6 ["/" 64..128] "]" | hostname | lease | "ignore"
+//            | "set:" token | "tag:" token; IPv4, hostname and lease at most once
 //   mac      [hex "-"] (hex | "*") (":" (hex | "*"))+, 16 bytes at most
 //   hex      two hexadecimal digits
-//   token    A-Z a-z 0-9 . _ -
-//   hostname a name whose first label does not begin with "-" or "_", and that is not digits and dots only
-//   lease    digits ["s" | "m" | "h" | "d" | "w"]
+//   token    A-Z a-z 0-9 . _ - in any order
+//   hostname a name whose first label does not begin with "-" or "_", and that is not digits and dots only, nor, in its canonical form,
+//            a lease or "ignore"
+//   lease    digits ["s" | "m" | "h" | "d" | "w"] | "infinite"
 //
 // Blanks are spaces. cname and dhcp may have them around a comma; the canonical form has none.
 #include "gsync/model/records.hpp"

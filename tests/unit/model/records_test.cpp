@@ -176,6 +176,8 @@ TEST(CnameRecord, IsAcceptedInCanonicalForm) {
                                          {"a,b,000", "a,b,0"},
                                          {"a,b,2147483647", "a,b,2147483647"},
                                          {"a,600", "a,600"},
+                                         {"a,600.", "a,600"},
+                                         {"a,600.,5", "a,600,5"},
                                          {"*.lan,nas.lan", "*.lan,nas.lan"},
                                          {"_x.a_b,nas_2", "_x.a_b,nas_2"},
                                      });
@@ -191,6 +193,7 @@ TEST(CnameRecord, IsRefusedOutsideTheGrammar) {
                                         {"a, ,b", "empty"},
                                         {"a,b,2147483648", "TTL"},
                                         {"a,b,99999999999999999999999999", "TTL"},
+                                        {"a,b,600.", "looks like a TTL"},
                                         {"a,b,-1", "'-'"},
                                         {"a,b c", "holds ' '"},
                                         {"a,*.b", "holds '*'"},
@@ -322,6 +325,10 @@ TEST(DhcpRecord, IsRefusedOutsideTheGrammar) {
                                        {"AA:BB:CC:DD:EE:01,-tv", "'-'"},
                                        {"AA:BB:CC:DD:EE:01,_tv", "begins with"},
                                        {"AA:BB:CC:DD:EE:01,Ignore", "word of dnsmasq"},
+                                       {"AA:BB:CC:DD:EE:01,24h.", "word of dnsmasq"},
+                                       {"AA:BB:CC:DD:EE:01,24H.,tv", "word of dnsmasq"},
+                                       {"AA:BB:CC:DD:EE:01,ignore.", "word of dnsmasq"},
+                                       {"AA:BB:CC:DD:EE:01,600.", "no IPv4"},
                                        {"AA:BB:CC:DD:EE:01,INFINITE", "word of dnsmasq"},
                                        {"AA:BB:CC:DD:EE:01," + std::string(64, 'a'), "63"},
                                    });
@@ -348,11 +355,12 @@ TEST(Records, AreLimitedInNumber) {
 
 TEST(Records, OfAnyBytesAreRefusedOrCanonicalAndFreeOfControlCharacters) {
   testing::Random random;
-  const std::vector<std::string> pieces{"10.0.0.1",  "fd00::1",     "a",   "B.c",    " ",  ",",  "#",  "600",  "AA:BB:CC:DD:EE:FF",
-                                        "[fd00::1]", "[fd00::/64]", "id:", "set:x",  "*.", "\n", "\t", "\xc3", "\xa9",
-                                        "\\",        "=",           "24h", "ignore", ".",  "-"};
+  const std::vector<std::string> pieces{
+      "10.0.0.1",  "fd00::1",     "a",      "B.c",   " ",  ",",     ",",     "#",       "600",  "AA:BB:CC:DD:EE:FF",
+      "[fd00::1]", "[fd00::/64]", "id:",    "set:x", "*.", "\n",    "\t",    "\xc3",    "\xa9", "\\",
+      "=",         "24h",         "ignore", ".",     "-",  ",24h.", ",600.", ",Ignore", ",a",   ",b"};
   int accepted = 0;
-  for (int i = 0; i < 30'000; ++i) {
+  for (int i = 0; i < 60'000; ++i) {
     std::string line;
     for (auto n = 1 + random.below(7); n > 0; --n) line += random.below(20) == 0 ? random.bytes(3) : random.pick(pieces);
     auto kind = record_kinds[random.below(3)];
