@@ -62,7 +62,7 @@ void say_what_changed(Output& output, const sync::Result& result, const sync::Op
   }
   if (report.publish_microseconds > 0)
     output.detail(
-        fmt::format("the database was locked for writers for {:.1f} ms", static_cast<double>(report.publish_microseconds) / 1000));
+        fmt::format("the database was locked for writers for {:.2f} ms", static_cast<double>(report.publish_microseconds) / 1000));
 }
 
 }  // namespace

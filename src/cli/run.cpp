@@ -81,7 +81,9 @@ int run(int argc, char** argv) {
     });
     if (!invocation) return finish(output, code);
   }
-  Output output({invocation->json, invocation->quiet, invocation->verbose});
+  // The agent's stdout belongs to the protocol, whatever is asked for.
+  const bool json = invocation->json && invocation->command != Command::agent;
+  Output output({json, invocation->quiet, invocation->verbose});
   return finish(output, guarded(output, [&] { return dispatch(*invocation, output); }));
 }
 

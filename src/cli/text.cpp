@@ -46,12 +46,45 @@ class Sections {
   std::vector<Section> sections_;
 };
 
+/// "deny  ads.example.com  # comment": with what a person wrote there, for a row that comes or goes.
+std::string whole_row(const model::RowKey& key, const model::Row& row) {
+  auto text = model::describe(key);
+  if (!row.enabled) text += "  (disabled)";
+  if (!row.comment.empty()) text += "  # " + printable(row.comment);
+  return text;
+}
+
 /// One change as it will be, or was, made on a target.
 Line change_line(const model::RowChange& change, std::string_view before_name, std::string_view after_name) {
-  auto what = model::describe(change.key);
-  if (!change.before) return {"+ " + what, Style::added};
-  if (!change.after) return {"- " + what, Style::removed};
-  return {fmt::format("~ {} : {}", what, model::describe_difference(change, before_name, after_name)), Style::changed};
+  if (!change.before) return {"+ " + whole_row(change.key, *change.after), Style::added};
+  if (!change.after) return {"- " + whole_row(change.key, *change.before), Style::removed};
+  return {fmt::format("~ {} : {}", model::describe(change.key), model::describe_difference(change, before_name, after_name)),
+          Style::changed};
+}
+
+std::string group_name(const model::RowKey& group) {
+  return group == model::default_group_key() ? "Default" : printable(group.name);
+}
+
+/// What a past run made of a row.
+std::string what_became(const model::Row& before, const model::Row& after) {
+  std::vector<std::string> parts;
+  if (before.title != after.title) parts.push_back(fmt::format("name '{}' became '{}'", printable(before.title), printable(after.title)));
+  if (before.enabled != after.enabled) parts.push_back(after.enabled ? "enabled" : "disabled");
+  if (before.comment != after.comment)
+    parts.push_back(fmt::format("comment '{}' became '{}'", printable(before.comment), printable(after.comment)));
+  for (const auto& group : before.groups)
+    if (!after.groups.contains(group)) parts.push_back("out of group " + group_name(group));
+  for (const auto& group : after.groups)
+    if (!before.groups.contains(group)) parts.push_back("into group " + group_name(group));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+Line history_line(const model::RowChange& change) {
+  auto line = change_line(change, "", "");
+  if (change.before && change.after)
+    line.text = fmt::format("~ {} : {}", model::describe(change.key), what_became(*change.before, *change.after));
+  return line;
 }
 
 Line change_line(const model::RecordChange& change) {
@@ -65,13 +98,9 @@ std::string compiled_text(const std::optional<model::AdlistState>& state) {
 }
 
 std::string adlist_line(const sync::AdlistDifference& d, std::string_view here, std::string_view there) {
-  return fmt::format("{}  {}: {}, {}: {}", printable(d.key.name), here, compiled_text(d.here), there, compiled_text(d.there));
-}
-
-void add_changes(Sections& sections, const std::vector<model::RowChange>& rows, const std::vector<model::RecordChange>& records,
-                 std::string_view before_name, std::string_view after_name) {
-  for (const auto& change : rows) sections.add(section_of(change.key.table), change_line(change, before_name, after_name));
-  for (const auto& change : records) sections.add(section_of(change.kind), change_line(change));
+  const bool same_count = d.here && d.there && d.here->rows.count == d.there->rows.count;
+  return fmt::format("{}  {}: {}, {}: {}{}", printable(d.key.name), here, compiled_text(d.here), there, compiled_text(d.there),
+                     same_count ? " (not the same domains)" : "");
 }
 
 void append(std::vector<Line>& to, std::vector<Line> lines) {
@@ -81,7 +110,7 @@ void append(std::vector<Line>& to, std::vector<Line> lines) {
 std::string ends_text(const model::HistoryEntry& entry) {
   if (entry.action == model::Action::push) return fmt::format("to {} from {}", printable(entry.target), printable(entry.source));
   if (entry.action == model::Action::pull) return fmt::format("from {}", printable(entry.source));
-  return fmt::format("of {}", printable(entry.source));
+  return fmt::format("to {}", printable(entry.source));
 }
 
 Style style_of(model::Outcome outcome) {
@@ -129,7 +158,11 @@ std::vector<std::string> NodeReport::not_synced() const {
     const auto& why = node.capabilities.records_unavailable[model::index_of(kind)];
     if (!why.empty()) reasons.push_back(fmt::format("{} records: {}", model::to_string(kind), why));
   }
-  reasons.insert(reasons.end(), node.notes.begin(), node.notes.end());
+  for (std::string_view note : node.notes) {
+    // The heading above them says it.
+    constexpr std::string_view prefix = "not synced: ";
+    reasons.emplace_back(note.starts_with(prefix) ? note.substr(prefix.size()) : note);
+  }
   return reasons;
 }
 
@@ -204,7 +237,8 @@ std::vector<Line> history_entry_text(const model::HistoryEntry& entry) {
   std::vector<Line> lines{{fmt::format("Run {}", entry.id), Style::heading}};
   append(lines, label_lines(pairs));
   Sections sections(0);
-  add_changes(sections, entry.rows, entry.records, "before", "after");
+  for (const auto& change : entry.rows) sections.add(section_of(change.key.table), history_line(change));
+  for (const auto& change : entry.records) sections.add(section_of(change.kind), change_line(change));
   append(lines, sections.take());
   if (entry.rows_left_out > 0)
     lines.push_back({fmt::format("  … and {} that were not kept", plural(entry.rows_left_out, "row")), Style::faint});
