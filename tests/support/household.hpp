@@ -14,7 +14,7 @@ inline constexpr std::int64_t default_date = 1'700'000'000;
 struct GroupRow {
   std::string name;
   bool enabled = true;
-  std::optional<std::string> description;
+  std::optional<std::string> description = {};
   std::int64_t added = default_date;
   std::int64_t modified = default_date;
 };
@@ -23,13 +23,13 @@ struct AdlistRow {
   std::string address;
   int type = 0;  ///< 0 block, 1 allow
   bool enabled = true;
-  std::optional<std::string> comment;
+  std::optional<std::string> comment = {};
   std::vector<std::string> groups{default_group};
   std::int64_t added = default_date;
   std::int64_t modified = default_date;
   /// What the list compiles to: `content`, and then generated_domain(address, i) for i from `first_entry`, `entries` of them. Moving
   /// first_entry by n is the next version of the list, in which n domains are gone and n are new.
-  std::vector<std::string> content;
+  std::vector<std::string> content = {};
   std::size_t entries = 0;
   std::size_t first_entry = 0;
 };
@@ -38,7 +38,7 @@ struct DomainRow {
   std::string domain;
   int type = 1;  ///< 0 allow, 1 deny, 2 allow regex, 3 deny regex
   bool enabled = true;
-  std::optional<std::string> comment;
+  std::optional<std::string> comment = {};
   std::vector<std::string> groups{default_group};
   std::int64_t added = default_date;
   std::int64_t modified = default_date;
@@ -46,7 +46,7 @@ struct DomainRow {
 
 struct ClientRow {
   std::string ip;
-  std::optional<std::string> comment;
+  std::optional<std::string> comment = {};
   std::vector<std::string> groups{default_group};
   std::int64_t added = default_date;
   std::int64_t modified = default_date;
