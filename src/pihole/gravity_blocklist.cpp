@@ -5,14 +5,18 @@
 
 #include "gsync/pihole/gravity.hpp"
 #include "gsync/util/error.hpp"
+#include "gsync/util/text.hpp"
 
 namespace gsync::pihole {
 namespace {
 
+// Whatever the column's type says, SQLite keeps blobs in it, which sort behind all text: they would break the order that everything here relies on.
+constexpr const char* rows_that_count = "typeof(domain)='text' AND typeof(adlist_id)='integer'";
+
 /// Rows of one table, sorted by domain and adlist.
 class SortedRows {
  public:
-  SortedRows(sqlite::Database& database, const char* table) : statement_(database.prepare(fmt::format("SELECT domain, adlist_id FROM {} ORDER BY domain, adlist_id", table))) {
+  SortedRows(sqlite::Database& database, const char* table) : statement_(database.prepare(fmt::format("SELECT domain, adlist_id FROM {} WHERE {} ORDER BY domain, adlist_id", table, rows_that_count))) {
     next();
   }
   bool more() const { return more_; }
@@ -88,13 +92,12 @@ class TableMerger {
       : table_(table),
         written_(written),
         // Two parts, because a row value comparison would not let SQLite stop within a domain.
-        read_(database.prepare(fmt::format("SELECT rowid, domain, adlist_id FROM {} WHERE domain > ? ORDER BY domain, adlist_id LIMIT {}", table, stretch))),
-        read_all_of_(database.prepare(fmt::format("SELECT rowid, adlist_id FROM {} WHERE domain = ? ORDER BY adlist_id", table))),
+        read_(database.prepare(fmt::format("SELECT rowid, domain, adlist_id FROM {} WHERE domain > ? AND {} ORDER BY domain, adlist_id LIMIT {}", table, rows_that_count, stretch))),
+        read_all_of_(database.prepare(fmt::format("SELECT rowid, adlist_id FROM {} WHERE domain = ? AND {} ORDER BY adlist_id", table, rows_that_count))),
         insert_(database.prepare(fmt::format("INSERT INTO {} (domain, adlist_id) VALUES (?, ?)", table))),
         remove_(database.prepare(fmt::format("DELETE FROM {} WHERE rowid=?", table))) {}
 
   void wish(std::int64_t id, bool whole) { (whole ? whole_ : delta_).insert(id); }
-  bool wanted() const { return !whole_.empty() || !delta_.empty(); }
 
   /// A row that the source has (or, in a delta, has no more), in order.
   void row(std::string_view domain, std::int64_t id, bool removed) {
@@ -105,7 +108,7 @@ class TableMerger {
     if (removed) throw Error(ErrorCode::protocol, "a whole blocklist holds a removed row");
     advance_to(domain);
     incoming_.emplace_back(std::string(domain), id);
-    if (incoming_.size() >= stretch) flush_before(domain);
+    if (incoming_.size() >= stretch) flush(domain);
   }
 
   void finish() {
@@ -166,7 +169,7 @@ class TableMerger {
     while (read_.step()) {
       ++rows;
       last.assign(read_.text(1));
-      if (whole_.contains(read_.integer(2))) own_.push_back({read_.integer(0), last, read_.integer(2)});
+      if (whole_.contains(read_.integer(2)) && can_travel(last)) own_.push_back({read_.integer(0), last, read_.integer(2)});
     }
     read_.reset();
     if (rows < stretch) {
@@ -177,16 +180,14 @@ class TableMerger {
     while (!own_.empty() && own_.back().domain == last) own_.pop_back();
     read_all_of_.bind(1, last);
     while (read_all_of_.step()) {
-      if (whole_.contains(read_all_of_.integer(1))) own_.push_back({read_all_of_.integer(0), last, read_all_of_.integer(1)});
+      if (whole_.contains(read_all_of_.integer(1)) && can_travel(last)) own_.push_back({read_all_of_.integer(0), last, read_all_of_.integer(1)});
     }
     read_all_of_.reset();
     loaded_to_ = last;
   }
 
-  /// Settles everything before `domain`, of which more may come.
-  void flush_before(std::string_view domain) { flush(domain); }
-
-  /// Merges own and incoming rows up to what both sides are known to; both are sorted by domain, and incoming ones of a domain by the order of wishes.
+  /// Merges own and incoming rows up to what both sides are known to; both are sorted by domain, and incoming ones of a domain by the order of wishes. What is not before
+  /// `before` waits: more of it may come.
   void flush(std::optional<std::string_view> before) {
     std::vector<std::pair<std::string, std::int64_t>> rest;
     if (before) {
@@ -279,6 +280,7 @@ BlocklistWritten write_blocklist(sqlite::Database& database, const Shape& shape,
   }
   while (auto row = rows.next()) {
     if (row->adlist >= wishes.size()) throw Error(ErrorCode::protocol, "the source sent a row of an adlist that was not wished for");
+    if (!can_travel(row->domain)) throw Error(ErrorCode::protocol, fmt::format("the source sent a row that is no domain: {}", util::printable(row->domain.substr(0, 100))));
     tables[is_allow(row->adlist)]->row(row->domain, ids[row->adlist], row->removed);
   }
   for (auto& table : tables) {

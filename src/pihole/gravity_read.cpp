@@ -83,7 +83,8 @@ void read_items(sqlite::Database& database, const Shape& shape, const TableNames
     if (!is_new) throw Error(ErrorCode::corrupt, fmt::format("{}: two rows for {}", database.path(), model::describe(at->first)), "remove one of them in Pi-hole's web page");
     by_id.emplace(s.integer(0), &at->second);
   });
-  sql = fmt::format("SELECT {0}, group_id FROM {1} WHERE ({0}, group_id) > (?, ?) ORDER BY {0}, group_id", names.item, names.by_group);
+  // Only numbers: SQLite keeps text in such a column too, and behind a key that is not one there would be no going on.
+  sql = fmt::format("SELECT {0}, group_id FROM {1} WHERE ({0}, group_id) > (?, ?) AND typeof({0})='integer' AND typeof(group_id)='integer' ORDER BY {0}, group_id", names.item, names.by_group);
   each_row(database, sql, 2, pacer, [&](const sqlite::Statement& s) {
     // An assignment whose item or group is gone means nothing to FTL; `pihole -g` removes it.
     auto item = by_id.find(s.integer(0));
@@ -143,8 +144,8 @@ Compiled read_compiled(sqlite::Database& database, const Shape& shape) {
     return result;
   };
   Compiled compiled;
-  compiled.gravity = read("SELECT domain, adlist_id FROM gravity ORDER BY domain, adlist_id");
-  if (shape.antigravity) compiled.antigravity = read("SELECT domain, adlist_id FROM antigravity ORDER BY domain, adlist_id");
+  compiled.gravity = read("SELECT domain, adlist_id FROM gravity WHERE typeof(domain)='text' AND typeof(adlist_id)='integer' ORDER BY domain, adlist_id");
+  if (shape.antigravity) compiled.antigravity = read("SELECT domain, adlist_id FROM antigravity WHERE typeof(domain)='text' AND typeof(adlist_id)='integer' ORDER BY domain, adlist_id");
   return compiled;
 }
 

@@ -60,6 +60,9 @@ model::Capabilities Shape::capabilities() const {
 
 Shape shape_of(sqlite::Database& database) {
   const auto& path = database.path();
+  if (auto encoding = database.query_text("PRAGMA encoding").value_or(""); encoding != "UTF-8") {
+    throw Error(ErrorCode::incompatible, fmt::format("{} keeps its text as {}; Pi-hole's is UTF-8", path, encoding));
+  }
   Shape shape;
   require(path, "info", columns_of(database, "info"), {"property", "value"});
   require(path, "gravity", columns_of(database, "gravity"), {"domain", "adlist_id"});

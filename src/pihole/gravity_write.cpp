@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "gravity_tables.hpp"
 #include "gsync/pihole/gravity.hpp"
@@ -9,6 +10,9 @@
 namespace gsync::pihole {
 namespace {
 
+constexpr std::int64_t last_id = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t last_date = 0xffffffff;  // in the year 2106
+
 class RowWriter {
  public:
   RowWriter(sqlite::Database& database, const Shape& shape, std::int64_t greatest_compiled_id)
@@ -16,6 +20,12 @@ class RowWriter {
 
   /// Removals first, so that a name or an address is free before another row takes it; groups before the items that are in them.
   RowsWritten write(const std::vector<model::RowChange>& changes) {
+    for (const auto& change : changes) {
+      if (change.key.table == model::Table::adlist && change.key.kind != model::kind::block_list && !shape_.adlist_type) {
+        // Without the column it would be found, or made, as a block list of that address.
+        throw Error(ErrorCode::incompatible, "this Pi-hole cannot hold allow lists", "update Pi-hole to version 6");
+      }
+    }
     for (bool groups : {true, false}) {
       for (const auto& change : changes) {
         if ((change.key.table == model::Table::group) == groups && !change.after) remove(change.key);
@@ -92,7 +102,7 @@ class RowWriter {
     std::string values = "?1, ?2, ?3, ?4";
     if (names.enabled) columns += ", enabled", values += ", ?5";
     if (has_type(names)) columns += ", type", values += ", ?6";
-    auto id = next_adlist_id();
+    auto id = names.table == model::Table::adlist ? next_adlist_id() : 0;
     if (names.table == model::Table::adlist) columns += ", id", values += ", ?7";
     auto statement = database_.prepare(fmt::format("INSERT INTO {} ({}) VALUES ({})", names.name, columns, values));
     statement.bind(1, change.key.name);
@@ -110,7 +120,9 @@ class RowWriter {
   std::int64_t next_adlist_id() {
     auto used = database_.query_int("SELECT max(id) FROM adlist").value_or(0);
     auto sequence = database_.query_int("SELECT seq FROM sqlite_sequence WHERE name='adlist'").value_or(0);
-    return std::max({used, sequence, greatest_compiled_id_}) + 1;
+    auto greatest = std::max({used, sequence, greatest_compiled_id_});
+    if (greatest >= last_id) throw Error(ErrorCode::corrupt, fmt::format("{} knows an adlist with the id {}, after which there is no other", database_.path(), greatest));
+    return greatest + 1;
   }
 
   void assign(const TableNames& names, std::int64_t item, const std::set<model::RowKey>& groups) {
@@ -144,7 +156,9 @@ RowsWritten write_rows(sqlite::Database& database, const Shape& shape, const std
 }
 
 void raise_updated(sqlite::Database& database, std::int64_t above, std::int64_t wanted) {
-  auto value = std::max(above + 1, wanted);
+  // FTL compares it with what it had: a date that a peer made up must leave room for the next one.
+  auto next = above < std::numeric_limits<std::int64_t>::max() ? above + 1 : above;
+  auto value = wanted <= last_date ? std::max(next, wanted) : next;
   database.prepare("UPDATE info SET value=? WHERE property='updated'").bind(1, value).run();
   if (database.changes() == 0) database.prepare("INSERT INTO info (property, value) VALUES ('updated', ?)").bind(1, value).run();
 }
@@ -155,8 +169,14 @@ void write_counts(sqlite::Database& database) {
     if (database.changes() == 0) database.prepare("INSERT INTO info (property, value) VALUES (?, ?)").bind(1, property).bind(2, value).run();
   };
   set("gravity_count", database.query_int("SELECT count(*) FROM (SELECT DISTINCT domain FROM gravity)").value_or(0));
-  // ABP-style entries are stored as they are written: ||domain^
-  set("abp_domains", database.query_int("SELECT EXISTS (SELECT 1 FROM gravity WHERE domain >= '||' AND domain < '||~')").value_or(0));
+  // ABP-style entries are stored as they are written, ||domain^ and @@||domain^. FTL looks for either kind only when this says that there is one
+  // (gravity-parseList.c sets it for both tables).
+  auto has_abp = [&](std::string_view sql) { return database.query_int(sql).value_or(0) != 0; };
+  bool abp = has_abp("SELECT EXISTS (SELECT 1 FROM gravity WHERE domain >= '||' AND domain < '|}')");
+  if (!abp && has_abp("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type='table' AND name='antigravity')")) {
+    abp = has_abp("SELECT EXISTS (SELECT 1 FROM antigravity WHERE domain >= '@@||' AND domain < '@@|}')");
+  }
+  set("abp_domains", abp ? 1 : 0);
 }
 
 }  // namespace gsync::pihole

@@ -1,0 +1,34 @@
+#pragma once
+#include <optional>
+
+#include "gsync/config/config.hpp"
+#include "gsync/model/node.hpp"
+#include "gsync/pihole/ftl.hpp"
+#include "gsync/replica/publish.hpp"
+#include "live_state.hpp"
+
+namespace gsync::pihole {
+
+/// What a node here is made of.
+struct Parts {
+  const Installation& installation;
+  const config::Config& config;
+  replica::StateStore& state;
+  util::Clock& clock;
+  replica::LiveFile& live;
+  replica::Shadow& shadow;
+  LiveState& live_state;
+};
+
+/// Carries out one Change under the node's lock: check, build in the shadow, check again, publish, FTL, records, history.
+model::ApplyReport apply_change(const Parts& parts, const model::Change& change, const model::Records& records_before,
+                                model::BlocklistReader* rows, util::ByteReader* copy);
+
+/// Finishes what a crash in the middle of a publish has left in the books: the history line is written if the exchange happened, and
+/// forgotten if not.
+void finish_interrupted(const Parts& parts);
+
+/// The records as this node has them now; nullopt and a reason for the kinds that it cannot give.
+model::Records read_records(const Installation& installation, std::array<std::string, 3>& unavailable);
+
+}  // namespace gsync::pihole

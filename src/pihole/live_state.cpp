@@ -1,0 +1,199 @@
+#include "live_state.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/statvfs.h>
+
+#include "gsync/util/codec.hpp"
+#include "gsync/util/error.hpp"
+#include "gsync/util/text.hpp"
+
+namespace gsync::pihole {
+namespace {
+
+constexpr int read_attempts = 6;
+constexpr auto copy_deadline = std::chrono::minutes(10);
+
+template <class T>
+std::optional<T> remembered(const replica::StateStore& state, const char* name) {
+  auto bytes = state.value(name);
+  if (!bytes) return std::nullopt;
+  try {
+    return util::decode<T>(*bytes);
+  } catch (const Error&) {
+    return std::nullopt;  // written by an older version of ours: read anew
+  }
+}
+
+}  // namespace
+
+LiveSummary summarise(const replica::Identity& identity, const Shape& shape, const GravityRows& rows, const Compiled& compiled) {
+  LiveSummary summary;
+  summary.identity = identity;
+  summary.version = shape.version;
+  summary.capabilities = shape.capabilities();
+  summary.unknown_columns = shape.unknown_columns;
+  summary.lists = model::digest_of(rows.lists);
+  auto blocklist = blocklist_of(rows, compiled);
+  summary.blocklist = model::digest_of(blocklist);
+  summary.list_rows = rows.lists.size();
+  for (const auto& adlist : blocklist) summary.blocklist_rows += adlist.rows.count;
+  return summary;
+}
+
+std::optional<std::string> LiveState::damage() {
+  auto raw = [&]() -> std::optional<std::pair<replica::Identity, std::optional<sqlite::FileHeader>>> {
+    if (!live_.identity()) return std::nullopt;
+    auto file = live_.open_raw();
+    return std::pair{replica::identity_of(file.fd()), sqlite::read_header(file.fd())};
+  }();
+  if (!raw) return fmt::format("{} does not exist", live_.path());
+  const auto& [identity, header] = *raw;
+  if (identity.size == 0) return fmt::format("{} is empty", live_.path());
+  if (!header) return fmt::format("{} is not an SQLite database", live_.path());
+  auto expected = std::uint64_t{header->pages} * header->page_size;
+  if (expected > static_cast<std::uint64_t>(identity.size)) {
+    return fmt::format("{} is truncated: it has {} of {} bytes", live_.path(), identity.size, expected);
+  }
+  return std::nullopt;
+}
+
+LiveSummary LiveState::summary() {
+  auto identity = live_.identity();
+  if (identity) {
+    if (auto known = remembered<LiveSummary>(state_, "live"); known && known->identity == *identity) return *known;
+  }
+  return content().summary;
+}
+
+const LiveContent& LiveState::content() {
+  for (int attempt = 1;; ++attempt) {
+    auto identity = live_.identity();
+    if (!identity)
+      throw Error(ErrorCode::corrupt, fmt::format("{} does not exist", live_.path()),
+                  "run `pihole -g`, or take a whole database with --full");
+    if (content_ && content_->summary.identity == *identity) return *content_;
+    if (auto why = live_.wal_mode())
+      throw Error(ErrorCode::refused, *why,
+                  fmt::format("stop that program, then: pihole-FTL sqlite3 {} 'PRAGMA journal_mode=DELETE'", live_.path()));
+    try {
+      content_ = read(*identity);
+      if (live_.identity() != identity) throw Error(ErrorCode::conflict, fmt::format("{} was edited while it was read", live_.path()));
+      remember(*content_);
+      return *content_;
+    } catch (const Error& error) {
+      content_.reset();
+      if (error.code() != ErrorCode::conflict || attempt == read_attempts) {
+        if (error.code() == ErrorCode::conflict) throw Error(ErrorCode::busy, error.what(), "it is edited all the time; try again later");
+        throw;
+      }
+    }
+  }
+}
+
+GravityRows LiveState::read_rows_in_steps(sqlite::Database& database, const Shape& shape) {
+  sqlite::Pacer pacer({}, clock_);
+  for (int attempt = 1; attempt < read_attempts; ++attempt) {
+    try {
+      return read_rows(database, shape, &pacer);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::conflict) throw;
+    }
+  }
+  // Somebody edits faster than we can read in steps. One read transaction then: a few milliseconds for the lists of a household.
+  sqlite::Transaction transaction(database, sqlite::Transaction::Kind::deferred);
+  return read_rows(database, shape, nullptr);
+}
+
+LiveContent LiveState::read(const replica::Identity& identity) {
+  LiveContent content;
+  {
+    auto reader = live_.open_reader();
+    content.shape = shape_of(*reader);
+    content.rows = read_rows_in_steps(*reader, content.shape);
+  }
+  if (auto known = remembered_compile(identity, content.rows.mark)) {
+    content.compiled = std::move(known->compiled);
+  } else {
+    // The compiled sets are read from a copy, where nobody waits for us.
+    std::optional<util::FileLock> lock;
+    if (!locked_) lock = shadow_.lock(util::Deadline::in(lock_deadline_));
+    content.summary.identity = identity;
+    refresh_shadow(content);
+    auto shadow = shadow_.open_reader();
+    content.compiled = read_compiled(shadow, shape_of(shadow));
+  }
+  content.summary = summarise(identity, content.shape, content.rows, content.compiled);
+  return content;
+}
+
+std::optional<CompileSummary> LiveState::remembered_compile(const replica::Identity& identity, const CompileMark& mark) {
+  auto known = remembered<CompileSummary>(state_, "compile");
+  if (!known || known->device != identity.device || known->inode != identity.inode || known->mark != mark) return std::nullopt;
+  return known;
+}
+
+bool LiveState::shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark) {
+  auto known = remembered<ShadowSummary>(state_, "shadow");
+  return known && known->device == identity.device && known->inode == identity.inode && known->mark == mark &&
+         shadow_.identity() == known->shadow;
+}
+
+void LiveState::require_free_space(std::uint64_t bytes) {
+  struct statvfs fs {};
+  if (::fstatvfs(shadow_.directory(), &fs) != 0) return;
+  auto free = std::uint64_t{fs.f_bavail} * fs.f_frsize;
+  if (free < bytes) {
+    throw Error(ErrorCode::no_space,
+                fmt::format("{} has {} free; a second copy of the database needs {}", installation_.directory, util::human_bytes(free),
+                            util::human_bytes(bytes)),
+                "free some space there");
+  }
+}
+
+void LiveState::copy_live_to_building(const replica::Identity& expected, replica::Shadow::Previous previous) {
+  auto there = previous == replica::Shadow::Previous::reuse ? shadow_.identity() : std::nullopt;
+  auto have = there ? static_cast<std::uint64_t>(there->size) : 0;
+  auto want = static_cast<std::uint64_t>(expected.size) + (1u << 20);
+  if (want > have) require_free_space(want - have);
+  shadow_.begin(previous);
+  try {
+    {
+      auto live = live_.open_reader();
+      auto building = shadow_.open_building();
+      sqlite::backup(*live, building, {}, clock_, util::Deadline::in(copy_deadline));
+    }
+    if (live_.identity() != expected)
+      throw Error(ErrorCode::conflict, fmt::format("{} was edited while it was copied", live_.path()), "run it again");
+  } catch (...) {
+    shadow_.discard();
+    throw;
+  }
+}
+
+void LiveState::refresh_shadow(const LiveContent& content) {
+  const auto& identity = content.summary.identity;
+  if (shadow_is_copy_of(identity, content.rows.mark)) return;
+  copy_live_to_building(identity, replica::Shadow::Previous::reuse);
+  auto like = live_.files().stat_at(live_.directory(), live_.name());
+  if (!like) throw Error(ErrorCode::conflict, fmt::format("{} has gone", live_.path()));
+  shadow_.finish(*like);
+  auto shadow = shadow_.identity();
+  GSYNC_ASSERT(shadow.has_value());
+  state_.set_value("shadow", util::encode(ShadowSummary{*shadow, identity.device, identity.inode, content.rows.mark}));
+}
+
+void LiveState::remember(const LiveContent& content) {
+  const auto& identity = content.summary.identity;
+  state_.set_value("compile", util::encode(CompileSummary{identity.device, identity.inode, content.rows.mark, content.compiled}));
+  state_.set_value("live", util::encode(content.summary));
+}
+
+void LiveState::published(LiveContent content, const LiveContent& before, bool shadow_kept) {
+  const auto& old = before.summary.identity;
+  state_.set_value("shadow", shadow_kept ? util::encode(ShadowSummary{old, old.device, old.inode, before.rows.mark}) : std::string());
+  remember(content);
+  content_ = std::move(content);
+}
+
+}  // namespace gsync::pihole

@@ -1,0 +1,111 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "gsync/pihole/gravity.hpp"
+#include "gsync/pihole/installation.hpp"
+#include "gsync/replica/live_file.hpp"
+#include "gsync/replica/shadow.hpp"
+#include "gsync/replica/state_store.hpp"
+#include "gsync/util/clock.hpp"
+
+namespace gsync::pihole {
+
+/// What we remember of one version of the live file, so that an unchanged one is not read again.
+struct LiveSummary {
+  replica::Identity identity;
+  std::int64_t version = 0;
+  model::Capabilities capabilities;
+  std::vector<std::string> unknown_columns;
+  model::Digest lists;
+  model::Digest blocklist;
+  std::uint64_t list_rows = 0;
+  std::uint64_t blocklist_rows = 0;
+};
+template <class Archive>
+void fields(Archive& a, LiveSummary& s) {
+  a(s.identity, s.version, s.capabilities, s.unknown_columns, s.lists, s.blocklist, s.list_rows, s.blocklist_rows);
+}
+
+/// What we remember of one compile. A web edit changes the live file but not this: `pihole -g` and our own publishes always make a new
+/// inode.
+struct CompileSummary {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  CompileMark mark;
+  Compiled compiled;
+};
+template <class Archive>
+void fields(Archive& a, CompileSummary& s) {
+  a(s.device, s.inode, s.mark, s.compiled);
+}
+
+/// Which version of live the shadow is a copy of, as far as the blocklist goes.
+struct ShadowSummary {
+  replica::Identity shadow;
+  std::uint64_t device = 0;  ///< of the live file that was copied
+  std::uint64_t inode = 0;
+  CompileMark mark;
+};
+template <class Archive>
+void fields(Archive& a, ShadowSummary& s) {
+  a(s.shadow, s.device, s.inode, s.mark);
+}
+
+/// Everything that was read of one version of the live file.
+struct LiveContent {
+  LiveSummary summary;
+  Shape shape;
+  GravityRows rows;
+  Compiled compiled;
+};
+
+/// Reads the live database through what is remembered of it. May write the shadow; then `locked()` tells whether the node's lock is ours,
+/// and it is taken for that moment if not.
+class LiveState {
+ public:
+  LiveState(const Installation& installation, replica::LiveFile& live, replica::Shadow& shadow, replica::StateStore& state,
+            util::Clock& clock, std::chrono::milliseconds lock_deadline)
+      : installation_(installation), live_(live), shadow_(shadow), state_(state), clock_(clock), lock_deadline_(lock_deadline) {}
+
+  /// Why live cannot be read as a database: it is missing, empty, truncated or not SQLite; nullopt when nothing is known against it.
+  std::optional<std::string> damage();
+
+  /// Costs no database read when live is what it was. Error{corrupt, incompatible, busy}.
+  LiveSummary summary();
+  /// Reads rows and, when `pihole -g` has run, the compiled sets.
+  const LiveContent& content();
+
+  /// Makes shadow.building a copy of live, which must be what `content` says (else Error{conflict}).
+  void copy_live_to_building(const replica::Identity& expected, replica::Shadow::Previous previous);
+  /// Makes the shadow a whole copy of live as far as the blocklist goes, if it is not yet. Needs the lock.
+  void refresh_shadow(const LiveContent& content);
+
+  /// After a publish: live is now `content`, and the shadow a copy of what it was.
+  void published(LiveContent content, const LiveContent& before, bool shadow_kept);
+
+  void set_locked(bool locked) { locked_ = locked; }
+
+ private:
+  LiveContent read(const replica::Identity& identity);
+  GravityRows read_rows_in_steps(sqlite::Database& database, const Shape& shape);
+  std::optional<CompileSummary> remembered_compile(const replica::Identity& identity, const CompileMark& mark);
+  bool shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark);
+  void require_free_space(std::uint64_t bytes);
+  void remember(const LiveContent& content);
+
+  const Installation& installation_;
+  replica::LiveFile& live_;
+  replica::Shadow& shadow_;
+  replica::StateStore& state_;
+  util::Clock& clock_;
+  std::chrono::milliseconds lock_deadline_;
+  std::optional<LiveContent> content_;
+  bool locked_ = false;
+};
+
+/// The digests and counts of some content, for its summary.
+LiveSummary summarise(const replica::Identity& identity, const Shape& shape, const GravityRows& rows, const Compiled& compiled);
+
+}  // namespace gsync::pihole

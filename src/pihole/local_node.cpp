@@ -1,0 +1,284 @@
+#include "gsync/pihole/local_node.hpp"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apply.hpp"
+#include "gsync/util/codec.hpp"
+#include "gsync/util/error.hpp"
+
+namespace gsync::pihole {
+namespace {
+
+/// The shadow's bytes. Nobody writes to it while its node's lock is held.
+class FileReader final : public util::ByteReader {
+ public:
+  explicit FileReader(util::Fd fd) : fd_(std::move(fd)) {}
+  std::size_t read(std::span<std::byte> buffer) override {
+    auto n = ::read(fd_.get(), buffer.data(), buffer.size());
+    if (n < 0) throw_errno(errno, "cannot read the copy of the database");
+    return static_cast<std::size_t>(n);
+  }
+
+ private:
+  util::Fd fd_;
+};
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+struct TomlDigests {
+  std::string file;  // device, inode, size, mtime
+  std::array<std::optional<model::Digest>, 3> records;
+  std::array<std::string, 3> unavailable;
+};
+template <class Archive>
+void fields(Archive& a, TomlDigests& d) {
+  a(d.file, d.records, d.unavailable);
+}
+
+}  // namespace
+
+model::Records read_records(const Installation& installation, std::array<std::string, 3>& unavailable) {
+  model::Records records;
+  if (installation.ftl_binary.empty()) {
+    unavailable.fill("pihole-FTL was not found on this host, and only it can change them");
+    return records;
+  }
+  PiholeToml toml;
+  try {
+    toml = installation.read_toml();
+  } catch (const Error& error) {
+    unavailable.fill(error.what());
+    return records;
+  }
+  for (auto kind : model::record_kinds) {
+    auto i = model::index_of(kind);
+    try {
+      records[i] = model::parse_records(kind, toml.records[i]);
+    } catch (const Error& error) {
+      unavailable[i] = fmt::format("{}: {}", installation.toml_path(), error.what());
+    }
+  }
+  return records;
+}
+
+class LocalNode::Impl {
+ public:
+  Impl(const Installation& installation, const config::Config& config, replica::StateStore& state, util::FileOps& files, util::Clock& clock,
+       std::string software)
+      : installation_(installation),
+        config_(config),
+        state_(state),
+        clock_(clock),
+        software_(std::move(software)),
+        live_(installation.gravity_database, files),
+        shadow_(live_),
+        live_state_(installation, live_, shadow_, state, clock, config.sync.lock_deadline) {}
+
+  std::string name() const { return config_.node.name.empty() ? host_name() : config_.node.name; }
+  Parts parts() { return {installation_, config_, state_, clock_, live_, shadow_, live_state_}; }
+
+  model::NodeInfo describe() {
+    model::NodeInfo info;
+    info.node_id = state_.node_id();
+    info.name = name();
+    info.software = software_;
+    info.core_version = installation_.core_version;
+    info.ftl_version = installation_.ftl_version;
+    describe_live(info);
+    auto records = record_digests();
+    info.digests.records = records.records;
+    info.capabilities.records_unavailable = records.unavailable;
+    info.notes.emplace_back(
+        "not synced: upstream servers, DHCP ranges and leases, passwords, interfaces and all other settings of FTL; they belong to this "
+        "host");
+    return info;
+  }
+
+  void describe_live(model::NodeInfo& info) {
+    if (auto why = live_state_.damage()) {
+      info.damaged = true;
+      info.damage = *why;
+      return;
+    }
+    try {
+      auto summary = live_state_.summary();
+      info.schema = summary.version;
+      info.capabilities = summary.capabilities;
+      info.digests.lists = summary.lists;
+      info.digests.blocklist = summary.blocklist;
+      info.live_identity = replica::to_string(summary.identity);
+      info.live_bytes = static_cast<std::uint64_t>(summary.identity.size);
+      info.list_rows = summary.list_rows;
+      info.blocklist_rows = summary.blocklist_rows;
+      for (const auto& column : summary.unknown_columns)
+        info.notes.push_back("not synced: " + column + ", a column that this version does not know");
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::corrupt) throw;
+      info.damaged = true;
+      info.damage = error.what();
+    }
+  }
+
+  /// Parsing pihole.toml takes longer than all the rest of a run that finds nothing to do.
+  TomlDigests record_digests() {
+    struct stat st {};
+    std::string file;
+    if (::stat(installation_.toml_path().c_str(), &st) == 0) {
+      file = fmt::format("{:x}:{:x}:{:x}:{:x}.{:x}:{}", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                         installation_.ftl_binary.empty());
+    }
+    if (auto bytes = state_.value("records"); bytes && !file.empty()) {
+      try {
+        if (auto known = util::decode<TomlDigests>(*bytes); known.file == file) return known;
+      } catch (const Error&) {
+        // Written by an older version of ours: read anew.
+      }
+    }
+    TomlDigests result;
+    auto records = read_records(installation_, result.unavailable);
+    result.file = file;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      if (records[i]) result.records[i] = model::digest_of(*records[i]);
+    }
+    state_.set_value("records", util::encode(result));
+    return result;
+  }
+
+  model::NodeInfo lock(util::Deadline deadline) {
+    if (!lock_) {
+      lock_ = shadow_.lock(deadline);
+      live_state_.set_locked(true);
+    }
+    try {
+      while (gravity_is_running(installation_)) {
+        if (deadline.passed())
+          throw Error(ErrorCode::busy, fmt::format("`pihole -g` is still running on {}", name()), "run it again when it is done");
+        clock_.sleep(std::chrono::milliseconds(200));
+      }
+      finish_interrupted(parts());
+      return describe();
+    } catch (...) {
+      unlock();
+      throw;
+    }
+  }
+
+  void unlock() {
+    lock_.reset();
+    live_state_.set_locked(false);
+  }
+
+  void require_lock() const { GSYNC_ASSERT(lock_.has_value()); }
+
+  std::unique_ptr<model::BlocklistReader> blocklist_rows(const std::vector<model::BlocklistWish>& wishes) {
+    const auto& content = live_state_.content();
+    live_state_.refresh_shadow(content);
+    std::vector<std::int64_t> ids;
+    std::vector<model::RowKey> keys;
+    std::vector<model::BlocklistAnswer> answers;
+    auto blocklist = blocklist_of(content.rows, content.compiled);
+    for (const auto& wish : wishes) {
+      auto state = std::find_if(blocklist.begin(), blocklist.end(), [&](const model::AdlistState& s) { return s.key == wish.key; });
+      if (state == blocklist.end())
+        throw Error(ErrorCode::conflict, fmt::format("{} is not on {} any more", model::describe(wish.key), name()), "run it again");
+      ids.push_back(content.rows.adlist_ids.at(wish.key));
+      keys.push_back(wish.key);
+      answers.push_back({false, state->rows, state->statistics});
+    }
+    return read_blocklist(shadow_.open_reader(), content.shape, ids, std::move(answers), keys);
+  }
+
+  Copy copy() {
+    const auto& content = live_state_.content();
+    live_state_.copy_live_to_building(content.summary.identity, replica::Shadow::Previous::reuse);
+    auto like = live_.files().stat_at(live_.directory(), live_.name());
+    if (!like) throw Error(ErrorCode::conflict, fmt::format("{} has gone", live_.path()));
+    shadow_.finish(*like);
+    auto identity = shadow_.identity();
+    GSYNC_ASSERT(identity.has_value());
+    const auto& live = content.summary.identity;
+    state_.set_value("shadow", util::encode(ShadowSummary{*identity, live.device, live.inode, content.rows.mark}));
+    return {static_cast<std::uint64_t>(identity->size), std::make_unique<FileReader>(shadow_.open_raw())};
+  }
+
+  const Installation& installation_;
+  const config::Config& config_;
+  replica::StateStore& state_;
+  util::Clock& clock_;
+  std::string software_;
+  replica::LiveFile live_;
+  replica::Shadow shadow_;
+  LiveState live_state_;
+  std::optional<util::FileLock> lock_;
+};
+
+LocalNode::LocalNode(const Installation& installation, const config::Config& config, replica::StateStore& state, util::FileOps& files,
+                     util::Clock& clock, std::string software)
+    : impl_(std::make_unique<Impl>(installation, config, state, files, clock, std::move(software))) {}
+LocalNode::~LocalNode() = default;
+
+std::string LocalNode::label() const {
+  return impl_->name();
+}
+model::NodeInfo LocalNode::describe() {
+  return impl_->describe();
+}
+model::NodeInfo LocalNode::lock(util::Deadline deadline) {
+  return impl_->lock(deadline);
+}
+void LocalNode::unlock() {
+  impl_->unlock();
+}
+model::Lists LocalNode::lists() {
+  return impl_->live_state_.content().rows.lists;
+}
+
+model::Records LocalNode::records() {
+  std::array<std::string, 3> unavailable;
+  return read_records(impl_->installation_, unavailable);
+}
+
+model::Blocklist LocalNode::blocklist() {
+  const auto& content = impl_->live_state_.content();
+  return blocklist_of(content.rows, content.compiled);
+}
+
+std::unique_ptr<model::BlocklistReader> LocalNode::blocklist_rows(const std::vector<model::BlocklistWish>& wishes) {
+  impl_->require_lock();
+  return impl_->blocklist_rows(wishes);
+}
+
+model::Node::Copy LocalNode::copy() {
+  impl_->require_lock();
+  return impl_->copy();
+}
+
+model::ApplyReport LocalNode::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {
+  impl_->require_lock();
+  return apply_change(impl_->parts(), change, records(), rows, copy);
+}
+
+std::vector<model::VersionInfo> LocalNode::versions() {
+  return impl_->state_.versions();
+}
+
+model::Version LocalNode::version(std::int64_t id) {
+  auto version = impl_->state_.version(id);
+  if (!version)
+    throw Error(ErrorCode::not_found, fmt::format("{} keeps no version {}", impl_->name(), id),
+                "`gravity-sync restore` lists those that are kept");
+  return std::move(*version);
+}
+
+void LocalNode::note(const model::HistoryEntry& entry) {
+  impl_->state_.add_history(entry);
+}
+
+}  // namespace gsync::pihole

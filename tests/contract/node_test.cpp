@@ -1,0 +1,356 @@
+// What every Node promises, shown on a Pi-hole here and on the same Pi-hole behind RemoteNode and Agent.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "gsync/model/node.hpp"
+#include "gsync/sync/engine.hpp"
+#include "gsync/util/error.hpp"
+#include "support/node_fixture.hpp"
+#include "support/sql.hpp"
+
+namespace gsync::test {
+namespace {
+
+using model::Node;
+
+enum class Where { here, far };
+
+/// Runs with the node itself or with its image at the other end of a stream.
+class Nodes {
+ public:
+  explicit Nodes(Where where, PiholeOptions options = {}, bool read_only = false) : local(std::move(options)) {
+    if (where == Where::here) return;
+    protocol::AgentOptions agent;
+    agent.hello = {protocol::protocol_version, "0.1.0", local.state->node_id(), local.config.node.name};
+    agent.peer = "tester";
+    agent.read_only = read_only;
+    remote_ = std::make_unique<RemoteFixture>(*local.node, agent);
+  }
+  Node& operator*() { return remote_ ? remote_->node() : *local.node; }
+  Node* operator->() { return &**this; }
+
+  LocalFixture local;
+
+ private:
+  std::unique_ptr<RemoteFixture> remote_;
+};
+
+class NodeContract : public ::testing::TestWithParam<Where> {};
+INSTANTIATE_TEST_SUITE_P(, NodeContract, ::testing::Values(Where::here, Where::far),
+                         [](const auto& p) { return p.param == Where::here ? "Here" : "Far"; });
+
+util::Deadline soon() {
+  return util::Deadline::in(std::chrono::seconds(20));
+}
+
+PiholeOptions pihole(std::string name, std::uint64_t seed, std::uint64_t numbering) {
+  PiholeOptions options;
+  options.name = std::move(name);
+  options.gravity = GravityBuilder().household(realistic(seed)).numbering(numbering);
+  return options;
+}
+
+sync::Options pull() {
+  sync::Options options;
+  options.started_by = "test";
+  return options;
+}
+
+ErrorCode code_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "no error";
+  return ErrorCode::cancelled;
+}
+
+TEST_P(NodeContract, DescribesItselfWithTheDigestsOfWhatItHolds) {
+  Nodes node(GetParam());
+  auto info = node->describe();
+  EXPECT_FALSE(info.damaged) << info.damage;
+  EXPECT_EQ(info.node_id.size(), 32u);
+  EXPECT_EQ(info.schema, 20);
+  EXPECT_TRUE(info.capabilities.allow_lists);
+  EXPECT_EQ(info.digests.lists, model::digest_of(node->lists()));
+  EXPECT_EQ(info.digests.blocklist, model::digest_of(node->blocklist()));
+  auto records = node->records();
+  for (auto kind : model::record_kinds) {
+    auto i = model::index_of(kind);
+    ASSERT_TRUE(records[i]) << info.capabilities.records_unavailable[i];
+    EXPECT_EQ(info.digests.records[i], model::digest_of(*records[i]));
+  }
+}
+
+TEST_P(NodeContract, ReadsNoDatabaseWhenNothingChanged) {
+  Nodes node(GetParam());
+  auto first = node->describe();
+  // Nobody could read it now: an exclusive lock that is held throughout.
+  Sql writer(node.local.directory.gravity());
+  writer.execute("BEGIN EXCLUSIVE");
+  auto second = node.local.another()->describe();
+  EXPECT_EQ(second.digests, first.digests);
+  writer.execute("ROLLBACK");
+}
+
+TEST_P(NodeContract, NoticesAnEditAtOnce) {
+  Nodes node(GetParam());
+  auto before = node->describe();
+  execute(node.local.directory.gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'new.example.com')");
+  auto after = node->describe();
+  EXPECT_NE(after.digests.lists, before.digests.lists);
+  EXPECT_EQ(after.digests.blocklist, before.digests.blocklist);
+  EXPECT_TRUE(node->lists().contains({model::Table::domain, model::kind::deny_exact, "new.example.com"}));
+}
+
+TEST_P(NodeContract, IsLockedByOneAtATime) {
+  Nodes node(GetParam());
+  node->lock(soon());
+  auto other = node.local.another();
+  EXPECT_EQ(code_of([&] { other->lock(util::Deadline::in(std::chrono::milliseconds(50))); }), ErrorCode::busy);
+  node->unlock();
+  EXPECT_NO_THROW(other->lock(soon()));
+}
+
+TEST_P(NodeContract, StreamsExactlyTheRowsOfTheAdlistsWishedFor) {
+  Nodes node(GetParam());
+  node->lock(soon());
+  auto blocklist = node->blocklist();
+  std::vector<model::BlocklistWish> wishes;
+  for (const auto& adlist : blocklist) {
+    if (adlist.rows.count > 0 && wishes.size() < 3) wishes.push_back({adlist.key, std::nullopt});
+  }
+  ASSERT_EQ(wishes.size(), 3u);
+  auto rows = node->blocklist_rows(wishes);
+  std::vector<model::SetDigest> got(wishes.size());
+  std::string last;
+  while (auto row = rows->next()) {
+    EXPECT_LE(last, row->domain);
+    last = row->domain;
+    got.at(row->adlist).add(row->domain);
+  }
+  for (std::size_t i = 0; i < wishes.size(); ++i) {
+    EXPECT_EQ(got[i], rows->answers()[i].rows);
+    auto state = std::find_if(blocklist.begin(), blocklist.end(), [&](const auto& s) { return s.key == wishes[i].key; });
+    EXPECT_EQ(got[i], state->rows);
+  }
+}
+
+TEST_P(NodeContract, MakesATargetEqualAndKeepsItsIdsAndSchema) {
+  Nodes source(Where::here, pihole("ph1", 1, 3));
+  Nodes target(GetParam(), pihole("ph2", 2, 7));
+  auto path = target.local.directory.gravity();
+  auto schema = dump_schema(path);
+  auto ids = row_ids(path, "domainlist");
+  auto updated = number(path, "SELECT value FROM info WHERE property='updated'");
+
+  auto result = sync::replicate(*source, *target, [] {
+    auto o = pull();
+    o.force = true;  // two unrelated households: nearly all rows go
+    return o;
+  }());
+  ASSERT_TRUE(result.report);
+  EXPECT_TRUE(result.report->published);
+  for (const auto& warning : result.report->warnings) ADD_FAILURE() << warning;
+
+  EXPECT_EQ(target->describe().digests, source->describe().digests);
+  EXPECT_EQ(source->lists().size(), target->lists().size());
+  EXPECT_EQ(integrity(path), "ok");
+  EXPECT_EQ(dump_schema(path), schema);
+  EXPECT_GT(number(path, "SELECT value FROM info WHERE property='updated'"), updated);
+  for (const auto& [key, id] : row_ids(path, "domainlist")) {
+    if (ids.contains(key)) {
+      EXPECT_EQ(ids[key], id) << key;
+    }
+  }
+  auto again = sync::replicate(*source, *target, pull());
+  EXPECT_FALSE(again.report);
+  EXPECT_TRUE(again.plan.nothing_to_do());
+}
+
+TEST_P(NodeContract, TakesAWholeDatabase) {
+  Nodes source(Where::here, pihole("ph1", 1, 3));
+  Nodes target(GetParam(), pihole("ph2", 2, 7));
+  auto options = pull();
+  options.full = true;
+  options.force = true;
+  auto result = sync::replicate(*source, *target, options);
+  ASSERT_TRUE(result.report);
+  EXPECT_TRUE(result.report->counts.whole_database);
+  EXPECT_EQ(target->describe().digests, source->describe().digests);
+  EXPECT_EQ(integrity(target.local.directory.gravity()), "ok");
+  EXPECT_EQ(row_ids(target.local.directory.gravity(), "adlist"), row_ids(source.local.directory.gravity(), "adlist"));
+}
+
+TEST_P(NodeContract, RefusesAChangeThatWasMadeForAnotherVersion) {
+  Nodes node(GetParam());
+  auto info = node->lock(soon());
+  model::Change change;
+  change.source = "ph1";
+  change.expected = info.digests;
+  change.rows = {{{model::Table::domain, model::kind::deny_exact, "a.example.com"}, std::nullopt, model::Row{}}};
+  execute(node.local.directory.gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'b.example.com')");
+  EXPECT_EQ(code_of([&] { node->apply(change, nullptr, nullptr); }), ErrorCode::conflict);
+  EXPECT_EQ(number(node.local.directory.gravity(), "SELECT count(*) FROM domainlist WHERE domain='a.example.com'"), 0);
+}
+
+TEST_P(NodeContract, RefusesToLoseMostOfItsListsUnlessForced) {
+  Nodes node(GetParam());
+  auto info = node->lock(soon());
+  model::Change change;
+  change.source = "ph1";
+  change.expected = info.digests;
+  for (const auto& [key, row] : node->lists()) {
+    if (key.table == model::Table::adlist) change.rows.push_back({key, row, std::nullopt});
+  }
+  auto size = change.rows.size();
+  EXPECT_EQ(code_of([&] { node->apply(change, nullptr, nullptr); }), ErrorCode::refused);
+  EXPECT_EQ(number(node.local.directory.gravity(), "SELECT count(*) FROM adlist"), static_cast<std::int64_t>(size));
+  change.force = true;
+  auto report = node->apply(change, nullptr, nullptr);
+  EXPECT_EQ(report.counts.rows_removed, size);
+  EXPECT_EQ(number(node.local.directory.gravity(), "SELECT count(*) FROM gravity"), 0);
+}
+
+TEST_P(NodeContract, KeepsWhatWasThereAndBringsItBackWithItsCompiledRows) {
+  Nodes node(GetParam());
+  auto path = node.local.directory.gravity();
+  auto before = node->describe();
+  auto rows = number(path, "SELECT count(*) FROM gravity");
+  auto info = node->lock(soon());
+  model::Change change;
+  change.source = "ph1";
+  change.expected = info.digests;
+  for (const auto& adlist : node->blocklist()) {
+    if (adlist.rows.count > 0 && change.rows.empty()) change.rows.push_back({adlist.key, node->lists().at(adlist.key), std::nullopt});
+  }
+  ASSERT_EQ(change.rows.size(), 1u);
+  auto report = node->apply(change, nullptr, nullptr);
+  node->unlock();
+  EXPECT_LT(number(path, "SELECT count(*) FROM gravity"), rows);
+  auto kept = node->version(report.version);
+  EXPECT_EQ(model::digest_of(kept.lists), before.digests.lists);
+  EXPECT_EQ(node->versions().front().id, report.version);
+
+  auto options = pull();
+  options.action = model::Action::undo;
+  auto undone = sync::restore(*node, 0, options);
+  ASSERT_TRUE(undone.report);
+  for (const auto& warning : undone.report->warnings) ADD_FAILURE() << warning;
+  EXPECT_EQ(node->describe().digests, before.digests);
+  EXPECT_EQ(number(path, "SELECT count(*) FROM gravity"), rows);
+}
+
+TEST_P(NodeContract, SetsRecordsOnlyWhenTheyDiffer) {
+  Nodes node(GetParam());
+  auto info = node->lock(soon());
+  model::Change change;
+  change.source = "ph1";
+  change.expected = info.digests;
+  change.records[0] = *node->records()[0];
+  change.records[0]->push_back("192.168.1.77 new.lan");
+  auto gravity = node.local.directory.gravity();
+  auto updated = number(gravity, "SELECT value FROM info WHERE property='updated'");
+  auto report = node->apply(change, nullptr, nullptr);
+  EXPECT_FALSE(report.published);
+  EXPECT_FALSE(report.dns_paused);
+  EXPECT_EQ(report.counts.records_added, 1u);
+  EXPECT_EQ(node->records()[0]->back(), "192.168.1.77 new.lan");
+  EXPECT_EQ(number(gravity, "SELECT value FROM info WHERE property='updated'"), updated);
+}
+
+TEST_P(NodeContract, RefusesARecordWithANewlineBeforeAnythingIsDone) {
+  Nodes node(GetParam());
+  auto info = node->lock(soon());
+  model::Change change;
+  change.source = "ph1";
+  change.expected = info.digests;
+  change.rows = {{{model::Table::domain, model::kind::deny_exact, "a.example.com"}, std::nullopt, model::Row{}}};
+  change.records[1] = model::RecordLines{"a.lan,b.lan\ndhcp-script=/tmp/x"};
+  EXPECT_EQ(code_of([&] { node->apply(change, nullptr, nullptr); }), ErrorCode::refused);
+  EXPECT_EQ(number(node.local.directory.gravity(), "SELECT count(*) FROM domainlist WHERE domain='a.example.com'"), 0);
+}
+
+TEST_P(NodeContract, WritesHistoryOfWhatWentAndFromWhere) {
+  Nodes node(GetParam());
+  auto info = node->lock(soon());
+  model::Change change;
+  change.source = "ph1";
+  change.started_by = "test";
+  change.expected = info.digests;
+  auto lists = node->lists();
+  auto domain = std::find_if(lists.begin(), lists.end(), [](const auto& row) { return row.first.table == model::Table::domain; });
+  ASSERT_NE(domain, lists.end());
+  change.rows = {{domain->first, domain->second, std::nullopt}};
+  node->apply(change, nullptr, nullptr);
+  auto history = node.local.state->history(5, true);
+  ASSERT_EQ(history.size(), 1u);
+  EXPECT_EQ(history[0].source, "ph1");
+  EXPECT_EQ(history[0].outcome, model::Outcome::done);
+  EXPECT_EQ(history[0].counts.rows_removed, 1u);
+  ASSERT_EQ(history[0].rows.size(), 1u);
+  EXPECT_EQ(history[0].rows[0].key, domain->first);
+  EXPECT_EQ(history[0].started_by, GetParam() == Where::here ? "test" : "agent for tester");
+}
+
+void break_database(const std::string& path, std::string_view how) {
+  if (how == "empty") {
+    EXPECT_EQ(::truncate(path.c_str(), 0), 0);
+  }
+  if (how == "truncated") {
+    EXPECT_EQ(::truncate(path.c_str(), 100 * 4096), 0);
+  }
+  if (how == "text") write_text(path, std::string(8192, 'x'));
+  if (how == "missing") {
+    EXPECT_EQ(::unlink(path.c_str()), 0);
+  }
+}
+
+TEST_P(NodeContract, SaysThatItIsDamagedAndIsMendedByAWholeCopy) {
+  for (const char* damage : {"empty", "truncated", "text", "missing"}) {
+    SCOPED_TRACE(damage);
+    Nodes source(Where::here, pihole("ph1", 1, 3));
+    auto options = pihole("ph2", 1, 3);
+    options.backups = true;
+    Nodes target(GetParam(), options);
+    auto path = target.local.directory.gravity();
+    break_database(path, damage);
+    auto info = target->describe();
+    EXPECT_TRUE(info.damaged);
+    EXPECT_EQ(code_of([&] { sync::replicate(*source, *target, pull()); }), ErrorCode::corrupt);
+    auto full = pull();
+    full.full = true;
+    auto result = sync::replicate(*source, *target, full);
+    ASSERT_TRUE(result.report);
+    EXPECT_EQ(target->describe().digests, source->describe().digests);
+    EXPECT_EQ(integrity(path), "ok");
+  }
+}
+
+TEST_P(NodeContract, RefusesAWholeCopyWithATriggerThatThisPiholeDoesNotHave) {
+  Nodes source(Where::here, pihole("ph1", 1, 3));
+  execute(source.local.directory.gravity(), "CREATE TRIGGER evil AFTER INSERT ON domainlist BEGIN DELETE FROM gravity; END");
+  Nodes target(GetParam(), pihole("ph2", 2, 7));
+  auto before = target->describe();
+  auto options = pull();
+  options.full = options.force = true;
+  EXPECT_EQ(code_of([&] { sync::replicate(*source, *target, options); }), ErrorCode::incompatible);
+  EXPECT_EQ(target.local.another()->describe().live_identity, before.live_identity);
+}
+
+TEST(ReadOnlyAgent, GivesButDoesNotTake) {
+  Nodes node(Where::far, {}, true);
+  auto info = node->lock(soon());
+  EXPECT_TRUE(info.read_only);
+  EXPECT_NO_THROW(node->lists());
+  model::Change change;
+  change.expected = info.digests;
+  EXPECT_EQ(code_of([&] { node->apply(change, nullptr, nullptr); }), ErrorCode::refused);
+}
+
+}  // namespace
+}  // namespace gsync::test

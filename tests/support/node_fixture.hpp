@@ -1,0 +1,54 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "gsync/config/config.hpp"
+#include "gsync/model/node.hpp"
+#include "gsync/pihole/installation.hpp"
+#include "gsync/pihole/local_node.hpp"
+#include "gsync/protocol/agent.hpp"
+#include "gsync/replica/state_store.hpp"
+#include "gsync/util/clock.hpp"
+#include "gsync/util/file_ops.hpp"
+#include "support/pihole_directory.hpp"
+
+namespace gsync::test {
+
+/// A Pi-hole directory with a LocalNode on it.
+class LocalFixture {
+ public:
+  explicit LocalFixture(PiholeOptions options = {});
+  LocalFixture(PiholeOptions options, std::unique_ptr<util::FileOps> files);
+
+  /// Another node object on the same Pi-hole, as another process would have.
+  std::unique_ptr<pihole::LocalNode> another() const;
+  /// Reads the configuration and the host anew.
+  void reopen();
+
+  PiholeDirectory directory;
+  std::unique_ptr<util::FileOps> files;
+  mutable util::SystemClock clock;
+  config::Config config;
+  pihole::Installation installation;
+  std::unique_ptr<replica::StateStore> state;
+  std::unique_ptr<pihole::LocalNode> node;
+
+ private:
+  mutable std::unique_ptr<replica::StateStore> other_state_;
+};
+
+/// A node behind a RemoteNode and an Agent on a socket pair.
+class RemoteFixture {
+ public:
+  RemoteFixture(model::Node& served, const protocol::AgentOptions& options);
+  ~RemoteFixture();
+  model::Node& node() { return *remote_; }
+
+ private:
+  std::unique_ptr<util::ByteStream> far_;
+  std::thread agent_;
+  std::unique_ptr<model::Node> remote_;
+};
+
+}  // namespace gsync::test
