@@ -66,9 +66,11 @@ class Service {
 };
 
 void Service::run() {
-  while (auto request = connection_.receive()) {
+  for (;;) {
     incoming_.reset();
     try {
+      auto request = connection_.receive();
+      if (!request) return;
       handle(*request);
     } catch (const Error& error) {
       if (connection_.lost()) throw;

@@ -12,7 +12,7 @@ using protocol::RemoteNode;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const util::Deadline soon() {
+util::Deadline soon() {
   return util::Deadline::in(std::chrono::seconds(60));
 }
 

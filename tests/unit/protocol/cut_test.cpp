@@ -12,7 +12,7 @@ namespace {
 using protocol::RemoteNode;
 using Talk = std::function<void(RemoteNode&)>;
 
-const util::Deadline soon() {
+util::Deadline soon() {
   return util::Deadline::in(std::chrono::seconds(60));
 }
 

@@ -14,7 +14,7 @@ using protocol::RemoteNode;
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 
-const util::Deadline soon() {
+util::Deadline soon() {
   return util::Deadline::in(std::chrono::seconds(60));
 }
 
