@@ -176,8 +176,8 @@ class Authentication {
 
   [[noreturn]] void refused() {
     std::string methods;
-    auto list = ssh_userauth_list(connection_.get(), nullptr);
-    auto add = [&](int method, const char* name) {
+    auto list = static_cast<unsigned>(ssh_userauth_list(connection_.get(), nullptr));
+    auto add = [&](unsigned method, const char* name) {
       if (list & method) methods += (methods.empty() ? "" : ", ") + std::string(name);
     };
     add(SSH_AUTH_METHOD_PUBLICKEY, "publickey");

@@ -56,6 +56,7 @@ class Connection {
   void configure(const config::PeerConfig& peer, const Defaults& defaults);
   void read_ssh_config(const config::PeerConfig& peer);
   void exchange_keys(util::Deadline deadline);
+  void acknowledge();
   std::string option(ssh_options_e option) const;
 
   ssh_session session_ = nullptr;
