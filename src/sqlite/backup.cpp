@@ -1,7 +1,8 @@
 #include <sqlite3.h>
 
-#include <algorithm>
 #include <fmt/core.h>
+#include <algorithm>
+#include <memory>
 
 #include "error.hpp"
 #include "gsync/sqlite/database.hpp"
@@ -11,6 +12,21 @@ namespace gsync::sqlite {
 namespace {
 
 constexpr int max_restarts = 8;
+
+/// With a busy timeout the source would be waited for inside a step, and the pause after a step is a multiple of how long that took.
+class NoBusyTimeout {
+ public:
+  explicit NoBusyTimeout(Database& database) : database_(database), before_(database.query_int("PRAGMA busy_timeout").value_or(0)) {
+    database_.set_busy_timeout(std::chrono::milliseconds(0));
+  }
+  ~NoBusyTimeout() { database_.set_busy_timeout(std::chrono::milliseconds(before_)); }
+  NoBusyTimeout(const NoBusyTimeout&) = delete;
+  NoBusyTimeout& operator=(const NoBusyTimeout&) = delete;
+
+ private:
+  Database& database_;
+  std::int64_t before_;
+};
 
 struct BackupFinisher {
   void operator()(sqlite3_backup* backup) const { sqlite3_backup_finish(backup); }
@@ -28,10 +44,11 @@ void backup(Database& source, Database& destination, const Pace& pace, util::Clo
   std::unique_ptr<sqlite3_backup, BackupFinisher> copy(sqlite3_backup_init(destination.handle(), "main", source.handle(), "main"));
   if (!copy) fail(sqlite3_extended_errcode(destination.handle()), destination.handle(), destination.path(), "begin the backup");
 
+  NoBusyTimeout no_waiting(source);
   Pacer pacer(pace, clock);
   int pages = 16;  // grows or shrinks towards what fits into one step
   int restarts = 0;
-  int remaining_before = 0;
+  int done = 0;
   for (;;) {
     pacer.begin();
     int code = sqlite3_backup_step(copy.get(), pages);
@@ -41,17 +58,24 @@ void backup(Database& source, Database& destination, const Pace& pace, util::Clo
       fail(code, destination.handle(), source.path(), fmt::format("copy the database to {}", destination.path()));
     }
     if (deadline.passed()) {
-      throw Error(ErrorCode::busy, fmt::format("{}: others write to it so often that it could not be copied in time", source.path()), "try again later");
+      throw Error(ErrorCode::busy, fmt::format("{}: others write to it so often that it could not be copied in time", source.path()),
+                  "try again later");
     }
-    if (code == SQLITE_OK) {
-      int remaining = sqlite3_backup_remaining(copy.get());
-      if (remaining_before != 0 && remaining >= remaining_before && ++restarts > max_restarts) {
-        throw Error(ErrorCode::busy, fmt::format("{}: it changed {} times while it was being copied", source.path(), restarts), "try again when nobody edits it");
-      }
-      remaining_before = remaining;
-      if (progress) progress(sqlite3_backup_pagecount(copy.get()) - remaining, sqlite3_backup_pagecount(copy.get()));
-      pages = elapsed > pace.step ? std::max(1, pages / 2) : elapsed < pace.step / 2 ? std::min(4096, pages * 2) : pages;
+    if (code != SQLITE_OK) {
+      // A writer is at work: nothing was read and no lock held.
+      clock.sleep(std::chrono::milliseconds(5));
+      continue;
     }
+    int remaining = sqlite3_backup_remaining(copy.get());
+    int all = sqlite3_backup_pagecount(copy.get());
+    // A step goes on by exactly `pages`, unless SQLite began anew because the source had changed.
+    if (all - remaining < done + pages && ++restarts > max_restarts) {
+      throw Error(ErrorCode::busy, fmt::format("{}: it changed {} times while it was being copied", source.path(), restarts),
+                  "try again when nobody edits it");
+    }
+    done = all - remaining;
+    if (progress) progress(done, all);
+    pages = elapsed > pace.step ? std::max(1, pages / 2) : elapsed < pace.step / 2 ? std::min(4096, pages * 2) : pages;
     pacer.pause();
   }
   int code = sqlite3_backup_finish(copy.release());

@@ -3,6 +3,8 @@
 #include <sqlite3.h>
 
 #include <fmt/core.h>
+
+#include <cerrno>
 #include <memory>
 #include <utility>
 
@@ -15,8 +17,12 @@ namespace {
 
 void harden(sqlite3* db) {
   int ignored = 0;
-  for (auto [option, value] : {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1}, {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
-                               {SQLITE_DBCONFIG_ENABLE_VIEW, 0}, {SQLITE_DBCONFIG_ENABLE_FKEY, 0}, {SQLITE_DBCONFIG_DQS_DML, 0}}) {
+  for (auto [option, value] : {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1},
+                               {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+                               {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+                               {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
+                               {SQLITE_DBCONFIG_ENABLE_FKEY, 0},
+                               {SQLITE_DBCONFIG_DQS_DML, 0}}) {
     sqlite3_db_config(db, option, value, &ignored);
   }
   sqlite3_extended_result_codes(db, 1);
@@ -28,17 +34,30 @@ void harden(sqlite3* db) {
 Database::Database(const std::string& path, OpenMode mode, Vfs vfs) : path_(path) {
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
   switch (mode) {
-    case OpenMode::read_only: flags |= SQLITE_OPEN_READONLY; break;
-    case OpenMode::read_write: flags |= SQLITE_OPEN_READWRITE; break;
-    case OpenMode::create: flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE; break;
+    case OpenMode::read_only:
+      flags |= SQLITE_OPEN_READONLY;
+      break;
+    case OpenMode::read_write:
+      flags |= SQLITE_OPEN_READWRITE;
+      break;
+    case OpenMode::create:
+      flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+      break;
   }
   int code = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs == Vfs::system ? nullptr : page_skipping_vfs());
   if (code != SQLITE_OK) {
     std::unique_ptr<sqlite3, decltype(&sqlite3_close_v2)> closer(std::exchange(handle_, nullptr), &sqlite3_close_v2);
+    if ((code & 0xff) == SQLITE_CANTOPEN && code != SQLITE_CANTOPEN_SYMLINK && closer && sqlite3_system_errno(closer.get()) == ENOENT) {
+      throw Error(ErrorCode::not_found, fmt::format("{} does not exist", path));
+    }
     fail(code, closer.get(), path, "open the database");
   }
   harden(handle_);
   try {
+    // SQLite opens a file that may not be written to for reading, and says so only at the first write.
+    if (mode != OpenMode::read_only && sqlite3_db_readonly(handle_, "main") == 1) {
+      throw Error(ErrorCode::refused, fmt::format("{}: this user may not write to it", path));
+    }
     execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=FILE;");
   } catch (...) {
     sqlite3_close_v2(std::exchange(handle_, nullptr));
@@ -54,9 +73,13 @@ Database& Database::operator=(Database&& other) noexcept {
   return *this;
 }
 
-Database::~Database() { sqlite3_close_v2(handle_); }
+Database::~Database() {
+  sqlite3_close_v2(handle_);
+}
 
-Statement Database::prepare(std::string_view sql) { return Statement(handle_, sql); }
+Statement Database::prepare(std::string_view sql) {
+  return Statement(handle_, sql);
+}
 
 void Database::execute(const std::string& sql) {
   int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
@@ -75,11 +98,27 @@ std::optional<std::string> Database::query_text(std::string_view sql) {
   return std::string(statement.text(0));
 }
 
-void Database::set_busy_timeout(std::chrono::milliseconds time) { sqlite3_busy_timeout(handle_, static_cast<int>(time.count())); }
+void Database::set_busy_timeout(std::chrono::milliseconds time) {
+  sqlite3_busy_timeout(handle_, static_cast<int>(time.count()));
+}
 
-std::int64_t Database::last_insert_rowid() const { return sqlite3_last_insert_rowid(handle_); }
+std::int64_t Database::last_insert_rowid() const {
+  return sqlite3_last_insert_rowid(handle_);
+}
 
-std::int64_t Database::changes() const { return sqlite3_changes64(handle_); }
+std::int64_t Database::changes() const {
+  return sqlite3_changes64(handle_);
+}
+
+void Database::write_without_journal() {
+  // A defensive connection ignores journal_mode=OFF without a word (sqlite.org/c3ref/c_dbconfig_defensive.html).
+  int ignored = 0;
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 0, &ignored);
+  auto mode = query_text("PRAGMA journal_mode=OFF");
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_DEFENSIVE, 1, &ignored);
+  if (mode != "off") throw Error(ErrorCode::io, fmt::format("{}: cannot turn its journal off", path_));
+  execute("PRAGMA synchronous=OFF");
+}
 
 std::string Database::check_integrity(bool quick) {
   std::string found;
@@ -112,7 +151,9 @@ Statement::Statement(sqlite3* database, std::string_view sql) {
 
 Statement::Statement(Statement&& other) noexcept : statement_(std::exchange(other.statement_, nullptr)) {}
 
-Statement::~Statement() { sqlite3_finalize(statement_); }
+Statement::~Statement() {
+  sqlite3_finalize(statement_);
+}
 
 void Statement::fail(int code) const {
   auto* database = sqlite3_db_handle(statement_);
@@ -126,13 +167,17 @@ Statement& Statement::bind(int index, std::int64_t value) {
 }
 
 Statement& Statement::bind(int index, std::string_view text) {
-  if (int code = sqlite3_bind_text64(statement_, index, text.data() != nullptr ? text.data() : "", text.size(), SQLITE_TRANSIENT, SQLITE_UTF8); code != SQLITE_OK)
+  if (int code =
+          sqlite3_bind_text64(statement_, index, text.data() != nullptr ? text.data() : "", text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+      code != SQLITE_OK)
     fail(code);
   return *this;
 }
 
 Statement& Statement::bind_blob(int index, std::string_view bytes) {
-  if (int code = sqlite3_bind_blob64(statement_, index, bytes.data() != nullptr ? bytes.data() : "", bytes.size(), SQLITE_TRANSIENT); code != SQLITE_OK) fail(code);
+  if (int code = sqlite3_bind_blob64(statement_, index, bytes.data() != nullptr ? bytes.data() : "", bytes.size(), SQLITE_TRANSIENT);
+      code != SQLITE_OK)
+    fail(code);
   return *this;
 }
 
@@ -150,7 +195,9 @@ bool Statement::step() {
   fail(code);
 }
 
-void Statement::reset() { sqlite3_reset(statement_); }
+void Statement::reset() {
+  sqlite3_reset(statement_);
+}
 
 void Statement::run() {
   while (step()) {
@@ -158,7 +205,9 @@ void Statement::run() {
   reset();
 }
 
-std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(statement_, column); }
+std::int64_t Statement::integer(int column) const {
+  return sqlite3_column_int64(statement_, column);
+}
 
 std::string_view Statement::text(int column) const {
   // As a blob: a TEXT value is given as its bytes, which need not be valid UTF-8 nor free of NUL.
@@ -167,7 +216,9 @@ std::string_view Statement::text(int column) const {
   return {static_cast<const char*>(data), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+bool Statement::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
 
 Transaction::Transaction(Database& database, Kind kind) : database_(&database) {
   database.execute(kind == Kind::immediate ? "BEGIN IMMEDIATE" : "BEGIN");

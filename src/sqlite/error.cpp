@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <cerrno>
+
 #include "gsync/util/error.hpp"
 
 namespace gsync::sqlite {
@@ -31,12 +33,21 @@ void fail(int code, sqlite3* database, const std::string& path, std::string_view
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
       throw Error(ErrorCode::corrupt, what);
+    case SQLITE_CONSTRAINT:
+      throw Error(ErrorCode::conflict, what);
+    case SQLITE_IOERR:
+      // SQLite knows a full disk only as ENOSPC; a quota that is used up is the same to whoever reads this.
+      if (database == nullptr || sqlite3_system_errno(database) != EDQUOT) throw Error(ErrorCode::io, what);
+      [[fallthrough]];
     case SQLITE_FULL:
       throw Error(ErrorCode::no_space, what, "free some space on that filesystem");
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_READONLY:
       throw Error(ErrorCode::refused, what);
+    case SQLITE_CANTOPEN:
+      if (code == SQLITE_CANTOPEN_SYMLINK) throw Error(ErrorCode::refused, fmt::format("{}: its path holds a symbolic link", path));
+      throw Error(ErrorCode::io, what);
     case SQLITE_INTERRUPT:
       throw Error(ErrorCode::cancelled, what);
     default:

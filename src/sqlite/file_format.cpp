@@ -91,7 +91,12 @@ bool journal_is_hot(int dir, const char* journal_name) {
     throw_errno(errno, std::string("cannot look at ") + journal_name);
   }
   char first = 0;
-  return ::pread(journal.get(), &first, 1, 0) == 1 && first != 0;
+  ssize_t n = 0;
+  do {
+    n = ::pread(journal.get(), &first, 1, 0);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) throw_errno(errno, std::string("cannot read ") + journal_name);
+  return n == 1 && first != 0;
 }
 
 }  // namespace gsync::sqlite

@@ -1,8 +1,9 @@
-// A pass-through VFS (sqlite.org/vfs.html) whose main-database files do not write what is there already. The backup API rewrites every page of its destination; under
-// this VFS the copy of a database onto its own previous version writes the pages that differ, which spares an SD card a whole database per edit.
+// A pass-through VFS (sqlite.org/vfs.html) whose main-database files do not write what is there already. The backup API rewrites every page
+// of its destination; under this VFS the copy of a database onto its own previous version writes the pages that differ, which spares an SD
+// card a whole database per edit.
 //
-// It compares with what the file says, so it is right only while the file really holds what was written to it: after a failed write or fsync the caller must unlink the file
-// (pages in the cache that never reached the card would count as equal).
+// It compares with what the file says, so it is right only while the file really holds what was written to it: after a failed write or
+// fsync the caller must unlink the file (pages in the cache that never reached the card would count as equal).
 
 #include "page_skipping_vfs.hpp"
 
@@ -25,10 +26,13 @@ std::atomic<std::uint64_t> total_written{0};
 
 struct File {
   sqlite3_file base;
+  bool is_database;    // not a journal or a temporary file, which are new
   sqlite3_file* real;  // lies behind this struct in the memory that SQLite gave us
 };
 
-sqlite3_file* real_of(sqlite3_file* file) { return reinterpret_cast<File*>(file)->real; }
+sqlite3_file* real_of(sqlite3_file* file) {
+  return reinterpret_cast<File*>(file)->real;
+}
 
 bool already_there(sqlite3_file* real, const char* data, int size, sqlite3_int64 offset) {
   std::array<char, 4096> on_disk{};
@@ -43,7 +47,7 @@ bool already_there(sqlite3_file* real, const char* data, int size, sqlite3_int64
 
 int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
   auto* real = real_of(file);
-  if (already_there(real, static_cast<const char*>(data), size, offset)) return SQLITE_OK;
+  if (reinterpret_cast<File*>(file)->is_database && already_there(real, static_cast<const char*>(data), size, offset)) return SQLITE_OK;
   int code = real->pMethods->xWrite(real, data, size, offset);
   if (code == SQLITE_OK) total_written += static_cast<std::uint64_t>(size);
   return code;
@@ -71,12 +75,18 @@ const sqlite3_io_methods methods = {
     [](sqlite3_file* f, int operation, void* argument) { return real_of(f)->pMethods->xFileControl(real_of(f), operation, argument); },
     [](sqlite3_file* f) { return real_of(f)->pMethods->xSectorSize(real_of(f)); },
     [](sqlite3_file* f) { return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f)); },
-    nullptr, nullptr, nullptr, nullptr, nullptr, nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
+    nullptr,
 };
 
 int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   auto* parent = static_cast<sqlite3_vfs*>(vfs->pAppData);
   auto* ours = new (file) File{};
+  ours->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
   ours->real = reinterpret_cast<sqlite3_file*>(ours + 1);
   std::memset(ours->real, 0, static_cast<std::size_t>(parent->szOsFile));
   int code = parent->xOpen(parent, name, ours->real, flags, out_flags);
@@ -86,7 +96,8 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
 }
 
 sqlite3_vfs make_vfs(sqlite3_vfs* parent) {
-  sqlite3_vfs vfs = *parent;  // everything but opening is the parent's own; it looks only at its own pAppData, which is why those calls are forwarded below
+  sqlite3_vfs vfs = *parent;  // everything but opening is the parent's own; it looks only at its own pAppData, which is why those calls are
+                              // forwarded below
   vfs.zName = vfs_name;
   vfs.pNext = nullptr;
   vfs.pAppData = parent;
@@ -120,6 +131,8 @@ const char* page_skipping_vfs() {
   return vfs_name;
 }
 
-std::uint64_t bytes_written() { return total_written; }
+std::uint64_t bytes_written() {
+  return total_written;
+}
 
 }  // namespace gsync::sqlite

@@ -47,6 +47,9 @@ class Database {
   std::int64_t changes() const;
   const std::string& path() const { return path_; }
 
+  /// No journal and no fsync from here on: after a crash, a rollback or any error the file is damaged and must be removed. For a file that nobody else knows yet.
+  void write_without_journal();
+
   /// "ok", or the first lines of what is wrong. quick: everything but that indexes and tables agree.
   std::string check_integrity(bool quick);
 
