@@ -197,6 +197,28 @@ TEST(RecordsDiff, StaysSmallAndQuickForTenThousandLines) {
   expect_leads_to(from, moved, changes);
 }
 
+TEST(RecordsDiff, StaysSmallForTenThousandLinesThatDifferAtBothEnds) {
+  // Differences at both ends keep the middle too long for the table, so that the quick way is taken.
+  RecordLines from;
+  for (int i = 0; i < 10'000; ++i) from.push_back("10.0.0.1 host" + std::to_string(i));
+  auto to = from;
+  to.front() = "10.0.0.1 first";
+  to.back() = "10.0.0.1 last";
+  std::swap(to[4000], to[4003]);
+  auto changes = diff(RecordKind::dns, from, to);
+  EXPECT_EQ(changes.size(), 4u + 2 * 4u) << "the two ends, and the four lines from the one that moved to the other";
+  expect_leads_to(from, to, changes);
+
+  to = from;
+  to.front() = "10.0.0.1 first";
+  to.back() = "10.0.0.1 last";
+  to.insert(to.begin() + 6000, from[5000]);
+  changes = diff(RecordKind::dns, from, to);
+  EXPECT_EQ(changes.size(), 4u + 1u) << "the two ends, and a line that is there once more";
+  expect_leads_to(from, to, changes);
+  EXPECT_EQ(diff(RecordKind::dns, to, from).size(), 5u);
+}
+
 TEST(RecordsDiff, OfLongDisorderedSidesLeadsFromOneToTheOther) {
   Random random;
   for (int i = 0; i < 3; ++i) {

@@ -204,6 +204,16 @@ TEST(PlanOfReplication, CountsTheCompiledRowsOfAdlistsThatAreDeleted) {
   EXPECT_EQ(*p.refusal, "100000 of 100010 blocklist rows would go");
 }
 
+TEST(PlanOfReplication, ThatHasNothingToDoIsNotRefused) {
+  // Rows of an adlist that is gone, as an edit with foreign keys off leaves them until the next `pihole -g`.
+  auto source = node("ph1");
+  auto target = node("ph2");
+  target.blocklist = {{block("deleted"), rows(1000), {}}};
+  auto p = plan(source, target);
+  EXPECT_TRUE(p.nothing_to_do());
+  EXPECT_FALSE(p.refusal);
+}
+
 TEST(PlanOfReplication, OfAWholeCopyHasSomethingToDo) {
   Plan p;
   EXPECT_TRUE(p.nothing_to_do());

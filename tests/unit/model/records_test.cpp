@@ -62,6 +62,13 @@ std::string error_of_parsing(RecordKind kind, const RecordLines& lines) {
   return "";
 }
 
+/// The longest name that there can be.
+std::string name_of_253() {
+  std::string name;
+  for (int i = 0; i < 126; ++i) name += "a.";
+  return name + "a";
+}
+
 TEST(DnsRecord, IsAcceptedInCanonicalForm) {
   expect_accepted(RecordKind::dns, {
                                        {"192.168.1.2 nas.lan", "192.168.1.2 nas.lan"},
@@ -80,14 +87,14 @@ TEST(DnsRecord, IsAcceptedInCanonicalForm) {
                                        {"10.0.0.1 a #", "10.0.0.1 a"},
                                        {"10.0.0.1 a ##", "10.0.0.1 a # #"},
                                        {"10.0.0.1 a # łódź 🐢 \"it's\" = \\n #1", "10.0.0.1 a # łódź 🐢 \"it's\" = \\n #1"},
+                                       {"10.0.0.1 " + name_of_253(), "10.0.0.1 " + name_of_253()},
+                                       {"10.0.0.1 " + name_of_253() + ".", "10.0.0.1 " + name_of_253()},
                                        {"10.0.0.1 " + std::string(63, 'a'), "10.0.0.1 " + std::string(63, 'a')},
                                    });
 }
 
 TEST(DnsRecord, IsRefusedOutsideTheGrammar) {
-  std::string long_name;
-  for (int i = 0; i < 127; ++i) long_name += "a.";
-  long_name += "a";  // 255
+  const std::string long_name = name_of_253() + "a";
   expect_refused(RecordKind::dns, {
                                       {"", "empty"},
                                       {"   ", "empty"},
@@ -306,6 +313,7 @@ TEST(DhcpRecord, IsRefusedOutsideTheGrammar) {
                                        {"[fd00::25/x],tv", "prefix length"},
                                        {"[fd00::25/129],tv", "prefix length"},
                                        {"[fd00::25/48],tv", "prefix length"},
+                                       {"[fd00::1/127],tv", "beyond its prefix"},
                                        {"[fd00::25/120],tv", "beyond its prefix"},
                                        {"id:,tv", "client id"},
                                        {"id:a:b,tv", "client id"},
