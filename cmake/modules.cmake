@@ -1,5 +1,5 @@
 # A module is a folder: src/<name>/*.cpp and include/gsync/<name>/*.hpp make the library gsync_<name>. It links only the modules and libraries
-# named here, so an include that goes the wrong way does not build or is caught by tests/unit/architecture_test.cmake.
+# named here, so an include that goes the wrong way does not build or is caught by tests/unit/architecture.
 
 set(GSYNC_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
 if(GSYNC_WERROR)

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
@@ -31,10 +32,22 @@ void write_lists_cache(const std::string& directory, const std::string& gravity)
 
 }  // namespace
 
-PiholeDirectory::PiholeDirectory(PiholeOptions options) : options_(std::move(options)) {
+PiholeDirectory::PiholeDirectory(PiholeOptions options)
+    : options_(std::move(options)), temporary_(std::in_place), root_(temporary_->path()) {
+  make();
+}
+
+PiholeDirectory::PiholeDirectory(PiholeOptions options, const std::string& root)
+    : options_(std::move(options)), root_(std::filesystem::absolute(root).string()) {
+  std::filesystem::create_directories(root_);
+  if (!std::filesystem::is_empty(root_)) throw std::runtime_error(root_ + " is not empty");
+  make();
+}
+
+void PiholeDirectory::make() {
   make_directory(directory(), 0775);
-  make_directory(root_ / "dnsmasq.d", 0755);
-  make_directory(root_ / "run", 0755);
+  make_directory(root_ + "/dnsmasq.d", 0755);
+  make_directory(root_ + "/run", 0755);
   make_directory(state(), 0700);
   options_.gravity.build(gravity());
 
@@ -98,7 +111,7 @@ void PiholeDirectory::write_config() const {
       "[node]\nname = {}\nstate_directory = {}\n\n"
       "[pihole]\ndirectory = {}\ndnsmasq_directory = {}\nruntime = \"native\"\nftl_binary = {}\npid_file = {}\ndns_port = {}\n\n"
       "[sync]\nrecord_spacing_ms = 50\n{}\n",
-      toml_string(options_.name), toml_string(state()), toml_string(directory()), toml_string(root_ / "dnsmasq.d"),
+      toml_string(options_.name), toml_string(state()), toml_string(directory()), toml_string(root_ + "/dnsmasq.d"),
       toml_string(ftl_binary()), toml_string(pid_file()), dns_port_, sync_lines_);
   for (const auto& peer : peers_) text += "\n" + peer + "\n";
   replace_text(config(), text, 0640);

@@ -2,6 +2,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct PiholeOptions {
   bool needs_chown = false;  ///< `--config` exits 1 without CAP_CHOWN, as the real one does
 };
 
-/// A Pi-hole v6 in a temporary directory, with a gravity-sync.toml for it:
+/// A Pi-hole v6 in a directory of its own, with a gravity-sync.toml for it:
 ///
 ///   ROOT/pihole/           directory(): gravity.db, pihole.toml, versions; modes as FTL and gravity.sh leave them
 ///   ROOT/pihole-FTL        the stand-in with this directory in its environment; `ftl_binary` of the configuration
@@ -34,19 +35,22 @@ struct PiholeOptions {
 ///   ROOT/gravity-sync.toml config(): dns_port is 0 (do not ask) until set_dns_port()
 class PiholeDirectory {
  public:
+  /// In a temporary directory, which goes with this object.
   explicit PiholeDirectory(PiholeOptions options = {});
+  /// In `root`, an empty directory or one to be made, which stays.
+  PiholeDirectory(PiholeOptions options, const std::string& root);
 
   const PiholeOptions& options() const { return options_; }
-  const std::string& root() const { return root_.path(); }
-  std::string directory() const { return root_ / "pihole"; }
+  const std::string& root() const { return root_; }
+  std::string directory() const { return root_ + "/pihole"; }
   std::string gravity() const { return directory() + "/gravity.db"; }
   std::string toml() const { return directory() + "/pihole.toml"; }
-  std::string ftl_binary() const { return root_ / "pihole-FTL"; }
-  std::string pid_file() const { return root_ / "run/pihole-FTL.pid"; }
-  std::string port_file() const { return root_ / "run/port"; }
-  std::string ftl_log() const { return root_ / "run/ftl.log"; }
-  std::string state() const { return root_ / "state"; }
-  std::string config() const { return root_ / "gravity-sync.toml"; }
+  std::string ftl_binary() const { return root_ + "/pihole-FTL"; }
+  std::string pid_file() const { return root_ + "/run/pihole-FTL.pid"; }
+  std::string port_file() const { return root_ + "/run/port"; }
+  std::string ftl_log() const { return root_ + "/run/ftl.log"; }
+  std::string state() const { return root_ + "/state"; }
+  std::string config() const { return root_ + "/gravity-sync.toml"; }
 
   TomlSettings settings() const { return parse_settings(read_text(toml())); }
   /// Replaces pihole.toml by a rename, as FTL does when somebody saves in the web page.
@@ -63,10 +67,12 @@ class PiholeDirectory {
   void give_to(uid_t uid, gid_t gid) const;
 
  private:
+  void make();
   void write_config() const;
 
   PiholeOptions options_;
-  TempDirectory root_;
+  std::optional<TempDirectory> temporary_;
+  std::string root_;
   std::uint16_t dns_port_ = 0;
   std::vector<std::string> peers_;
   std::string sync_lines_;
