@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "decoded_size.hpp"
 #include "gsync/util/byte_stream.hpp"
 #include "gsync/util/error.hpp"
 #include "messages.hpp"
@@ -120,6 +121,7 @@ std::string written_to_stderr(util::ByteStream& stream);
 /// Decodes a payload; anything wrong with it is a violation.
 template <class T>
 T parse(Connection& connection, const Message& message) {
+  if (DecodedSize::exceeds<T>(message.payload, max_decoded)) connection.violation("a message takes too much memory");
   try {
     return util::decode<T>(message.payload);
   } catch (const Error& error) {

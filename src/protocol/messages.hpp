@@ -44,6 +44,8 @@ enum class MessageType : std::uint8_t {
 
 inline constexpr std::size_t max_frame = 256u << 10;
 inline constexpr std::size_t max_message = 64u << 20;
+/// What a message may take in memory once it is decoded: some 400,000 rows.
+inline constexpr std::uint64_t max_decoded = 128u << 20;
 
 /// The most bytes that a message of this type may have, all its frames together; nullopt for a type that does not exist.
 constexpr std::size_t no_such_type = ~std::size_t{0};

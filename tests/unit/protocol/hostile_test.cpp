@@ -129,6 +129,27 @@ TEST(HostileFrames, ABombIsStoppedAtTheLimitOfOneMessage) {
   EXPECT_PROTOCOL_ERROR(agent_hears(node, from_client(rows)), "larger than 1048576");
 }
 
+TEST(HostileFrames, AMessageThatWouldSwellInMemoryIsRefusedBeforeItIsDecoded) {
+  FakeNode node("ph1");
+  // A vector of rows that are as short as they can be: 5 bytes here, 400 in memory.
+  constexpr std::uint64_t rows = 2'000'000;
+  const model::Change empty;
+  auto change = util::encode(empty);
+  util::Encoder count;
+  count(rows);
+  util::Encoder front;
+  front(empty.action, empty.source, empty.started_by, empty.expected, empty.force, empty.whole_copy, empty.copy_bytes, empty.copy_lists,
+        empty.copy_blocklist);
+  const auto at = front.take().size();
+  change.replace(at, 1, count.take() + std::string(rows * 5, '\0'));
+  std::string frames;
+  for (std::string_view left = change; !left.empty(); left.remove_prefix(std::min<std::size_t>(left.size(), protocol::max_frame)))
+    frames += raw_frame(static_cast<std::uint32_t>(std::min<std::size_t>(left.size(), protocol::max_frame)),
+                        static_cast<unsigned>(MessageType::apply) | (left.size() > protocol::max_frame ? 0x80u : 0u),
+                        left.substr(0, protocol::max_frame));
+  EXPECT_PROTOCOL_ERROR(agent_hears(node, from_client(frames)), "too much memory");
+}
+
 /// A client that locks, asks for `change` with one wish and goes on with `stream`.
 Error agent_hears_apply(FakeNode& node, const std::string& stream) {
   model::Change change;
