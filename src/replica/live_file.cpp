@@ -26,7 +26,7 @@ LiveFile::LiveFile(const std::string& path, util::FileOps& files) : path_(path),
   auto slash = path.rfind('/');
   GSYNC_ASSERT(slash != std::string::npos);
   name_ = path.substr(slash + 1);
-  directory_ = util::open_directory(path.substr(0, slash));
+  directory_ = util::open_directory(slash == 0 ? "/" : path.substr(0, slash));
 }
 
 std::shared_mutex& LiveFile::guard() const {

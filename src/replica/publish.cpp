@@ -2,71 +2,49 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "gsync/util/error.hpp"
+#include "lease.hpp"
 
 namespace gsync::replica {
 namespace {
 
-/// Blocks SIGIO in this thread and has the kernel send it here: it comes when somebody opens a file on which we hold a lease, and its default action is to
-/// kill the process.
-class LeaseSignalBlocked {
- public:
-  explicit LeaseSignalBlocked(int fd) {
-    sigset_t io;
-    sigemptyset(&io);
-    sigaddset(&io, SIGIO);
-    pthread_sigmask(SIG_BLOCK, &io, &before_);
-    struct f_owner_ex owner {F_OWNER_TID, ::gettid()};
-    ::fcntl(fd, F_SETOWN_EX, &owner);
-  }
-  ~LeaseSignalBlocked() {
-    sigset_t io;
-    sigemptyset(&io);
-    sigaddset(&io, SIGIO);
-    const struct timespec now {};
-    while (sigtimedwait(&io, nullptr, &now) == SIGIO) {
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  LeaseSignalBlocked(const LeaseSignalBlocked&) = delete;
-  LeaseSignalBlocked& operator=(const LeaseSignalBlocked&) = delete;
+constexpr const char* previous_name = "shadow.previous";
+constexpr auto revert_deadline = std::chrono::seconds(5);
 
- private:
-  sigset_t before_{};
-};
-
-/// A write lease is granted exactly when no other open file description of the file exists (fcntl(2)). It is given back at once.
-bool nobody_else_has_it_open(int fd) {
-  LeaseSignalBlocked blocked(fd);
-  if (::fcntl(fd, F_SETLEASE, F_WRLCK) != 0) return false;
-  ::fcntl(fd, F_SETLEASE, F_UNLCK);
-  return true;
-}
-
-}  // namespace
-
-Publication::Publication(LiveFile& live, Shadow& shadow, const Identity& expected, const PublishHooks& hooks, util::Clock& clock, util::Deadline deadline)
-    : live_(live), shadow_(shadow), clock_(clock), raw_(live.open_raw()) {
-  // Step 2. A writer is done in milliseconds; waiting for it beats planning again.
-  while (!(lock_ = sqlite::WriterLock::try_acquire(raw_.fd()))) {
+/// Step 2. A writer is done in milliseconds; waiting for it beats planning again.
+sqlite::WriterLock keep_writers_off(const LiveFile& live, int fd, util::Clock& clock, util::Deadline deadline) {
+  std::optional<sqlite::WriterLock> lock;
+  while (!(lock = sqlite::WriterLock::try_acquire(fd))) {
     if (deadline.passed()) {
       throw Error(ErrorCode::busy, fmt::format("another program keeps {} locked for writing", live.path()), "try again later");
     }
     clock.sleep(std::chrono::milliseconds(5));
   }
-  auto locked = clock.now();
   // We hold RESERVED, so no living writer owns a journal that is still there: it is what a crashed one left.
   if (sqlite::journal_is_hot(live.directory(), (live.name() + "-journal").c_str())) {
-    throw Error(ErrorCode::busy, fmt::format("{}-journal is what an interrupted write has left; pihole-FTL plays it back when it next uses the database", live.path()),
+    throw Error(ErrorCode::busy,
+                fmt::format("{}-journal is what an interrupted write has left; pihole-FTL plays it back when it next uses the database",
+                            live.path()),
                 "if it stays, restart pihole-FTL");
   }
+  return std::move(*lock);
+}
+
+}  // namespace
+
+Publication::Publication(LiveFile& live, Shadow& shadow, const Identity& expected, const PublishHooks& hooks, util::Clock& clock,
+                         util::Deadline deadline)
+    : live_(live), shadow_(shadow), clock_(clock), raw_(live.open_raw()) {
+  lock_ = keep_writers_off(live, raw_.fd(), clock, deadline);
+  auto locked = clock.now();
   // Step 3.
   old_ = identity_of(raw_.fd());
-  if (old_ != expected || !is_ours(live.name(), live.directory())) {
+  if (old_ != expected || !is_called(old_, live.directory(), live.name())) {
     throw Error(ErrorCode::conflict, fmt::format("{} was changed while the new version was prepared", live.path()), "run it again");
   }
   if (hooks.gravity_is_running && hooks.gravity_is_running()) {
@@ -77,35 +55,93 @@ Publication::Publication(LiveFile& live, Shadow& shadow, const Identity& expecte
   exchange();
   held_ = std::chrono::duration_cast<std::chrono::microseconds>(clock.now() - locked);
   raw_.no_longer_live();
-  // Step 5. From here on the new version is live, whatever fails.
-  if (hooks.signal_reload) hooks.signal_reload();
-  auto& files = live.files();
-  files.sync(live.directory());
-  files.sync(shadow.directory());
+  // Step 5. From here on the new version is live, whatever fails; an exception would let go of the old file's lock.
+  if (hooks.signal_reload) {
+    try {
+      hooks.signal_reload();
+    } catch (const Error&) {
+      // FTL's own poll does it.
+    }
+  }
+  sync_directories();
 }
 
-bool Publication::is_ours(const std::string& name, int directory) {
+void Publication::sync_directories() {
+  try {
+    live_.files().sync(live_.directory());
+    live_.files().sync(shadow_.directory());
+  } catch (const Error&) {
+    durable_ = false;
+  }
+}
+
+bool Publication::is_called(const Identity& file, int directory, const std::string& name) {
   auto st = live_.files().stat_at(directory, name);
-  return st && st->st_ino == old_.inode && st->st_dev == old_.device;
+  return st && st->st_ino == file.inode && st->st_dev == file.device;
+}
+
+bool Publication::certainly_called(const Identity& file, int directory, const std::string& name) {
+  try {
+    return is_called(file, directory, name);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool Publication::exchange_names() {
+  try {
+    return live_.files().exchange_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name());
+  } catch (const Error& error) {
+    // What has failed may have happened all the same.
+    if (certainly_called(old_, shadow_.directory(), Shadow::name)) return true;
+    if (error.code() != ErrorCode::not_found) throw;
+    throw Error(ErrorCode::conflict, fmt::format("{} was moved away while the new version was published", live_.path()), "run it again");
+  }
 }
 
 void Publication::exchange() {
-  auto& files = live_.files();
-  if (files.exchange_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name())) {
-    // Somebody's `mv` may have come between the look and the exchange: then what came out is theirs, and it goes back.
-    if (!is_ours(Shadow::name, shadow_.directory())) {
-      files.exchange_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name());
-      throw Error(ErrorCode::conflict, fmt::format("{} was replaced while the new version was published", live_.path()), "run it again");
-    }
+  if (!exchange_names()) {
+    replace_by_link();
     return;
   }
-  // Weaker: a `mv` by somebody between these two lines is lost. Documented in src/README.md.
+  // Somebody's `mv` may have come between the look and the exchange: then what came out is theirs, and it goes back.
+  if (certainly_called(old_, shadow_.directory(), Shadow::name)) return;
+  auto& files = live_.files();
+  files.exchange_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name());
+  if (!certainly_called(new_, shadow_.directory(), Shadow::name)) {
+    // A second `mv` went over our new version before we took it back. It is the latest one; what it replaced is nobody's any more.
+    files.exchange_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name());
+    shadow_.remove();
+  }
+  throw Error(ErrorCode::conflict, fmt::format("{} was replaced while the new version was published", live_.path()), "run it again");
+}
+
+void Publication::replace_by_link() {
+  // Weaker: a `mv` by somebody between the look at the link and the rename is lost. Documented in src/README.md.
   atomic_ = false;
-  constexpr const char* previous = "shadow.previous";
-  files.unlink_at(shadow_.directory(), previous);
-  files.link_at(live_.directory(), live_.name(), shadow_.directory(), previous);
-  files.rename_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name());
-  files.rename_at(shadow_.directory(), previous, shadow_.directory(), Shadow::name);
+  auto& files = live_.files();
+  files.unlink_at(shadow_.directory(), previous_name);
+  try {
+    files.link_at(live_.directory(), live_.name(), shadow_.directory(), previous_name);
+    if (!is_called(old_, shadow_.directory(), previous_name)) {
+      throw Error(ErrorCode::conflict, fmt::format("{} was replaced while the new version was published", live_.path()), "run it again");
+    }
+    files.rename_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name());
+  } catch (const Error&) {
+    if (!certainly_called(new_, live_.directory(), live_.name())) {
+      try {
+        files.unlink_at(shadow_.directory(), previous_name);
+      } catch (const Error&) {
+        // The next begin() removes it.
+      }
+      throw;
+    }
+  }
+  try {
+    files.rename_at(shadow_.directory(), previous_name, shadow_.directory(), Shadow::name);
+  } catch (const Error&) {
+    // The new version is live. Without a shadow the next one is made afresh.
+  }
 }
 
 bool Publication::wait_until_old_is_closed(util::Deadline deadline) {
@@ -132,17 +168,28 @@ void Publication::abandon_old() {
 }
 
 void Publication::revert() {
-  auto& files = live_.files();
-  if (!files.exchange_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name())) {
-    constexpr const char* refused = "shadow.refused";
-    files.unlink_at(shadow_.directory(), refused);
-    files.link_at(live_.directory(), live_.name(), shadow_.directory(), refused);
-    files.rename_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name());
-    files.rename_at(shadow_.directory(), refused, shadow_.directory(), Shadow::name);
+  // As on the way there: a writer's journal lies beside the name and must not be found by a reader of the other file, and nobody's edit is
+  // buried.
+  auto raw = live_.open_raw();
+  auto lock = keep_writers_off(live_, raw.fd(), clock_, util::Deadline::in(revert_deadline));
+  if (identity_of(raw.fd()) != new_ || !is_called(new_, live_.directory(), live_.name()) ||
+      !is_called(old_, shadow_.directory(), Shadow::name)) {
+    throw Error(ErrorCode::conflict,
+                fmt::format("{} was changed since it was published, so the version before was not put back", live_.path()));
   }
-  files.sync(live_.directory());
-  files.sync(shadow_.directory());
+  std::swap(old_, new_);
+  try {
+    exchange();
+  } catch (...) {
+    std::swap(old_, new_);
+    throw;
+  }
+  // The old file is live again, so its lock goes; the other one is kept from writers until its readers are gone.
   lock_.reset();
+  raw_ = std::move(raw);
+  lock_ = std::move(lock);
+  raw_.no_longer_live();
+  sync_directories();
 }
 
 }  // namespace gsync::replica

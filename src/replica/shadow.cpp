@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "gsync/util/error.hpp"
+#include "lease.hpp"
 
 namespace gsync::replica {
 namespace {
@@ -32,7 +34,9 @@ int Shadow::directory() {
   }
   auto fd = files.open_at(live_.directory(), directory_name, O_RDONLY | O_DIRECTORY);
   struct stat st = files.stat(fd.get());
+  if (st.st_uid != around.st_uid && st.st_uid == ::geteuid()) made = true;  // by us, who died before the next line
   if (made && (st.st_uid != around.st_uid || st.st_gid != around.st_gid)) files.change_owner(fd.get(), around.st_uid, around.st_gid);
+  if (made && (st.st_mode & 0777) != (around.st_mode & 0777)) files.change_mode(fd.get(), around.st_mode & 0777);  // what our umask took away
   if (!made && st.st_uid != around.st_uid) {
     throw Error(ErrorCode::refused, fmt::format("{} belongs to user {}, the directory around it to user {}", path_, st.st_uid, around.st_uid),
                 fmt::format("remove it: sudo rm -r {}", path_));
@@ -69,6 +73,11 @@ void Shadow::begin(Previous previous) {
     files.unlink_at(directory(), name);
     st.reset();
   }
+  if (st && previous == Previous::reuse && !nobody_else_has_it_open(files.open_at(directory(), name, O_RDWR).get())) {
+    // The live file of a reader that has not reloaded since a publication that was killed: it would read what we write.
+    files.unlink_at(directory(), name);
+    st.reset();
+  }
   if (st) files.rename_at(directory(), name, directory(), previous == Previous::reuse ? building : previous_name);
   if (!st || previous == Previous::keep) {
     files.open_at(directory(), building, O_RDWR | O_CREAT | O_EXCL, 0600);
@@ -79,7 +88,8 @@ void Shadow::begin(Previous previous) {
 
 sqlite::Database Shadow::open_building() {
   sqlite::Database database(building_path(), sqlite::OpenMode::read_write, sqlite::Vfs::skip_equal_pages);
-  database.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;");
+  database.execute("PRAGMA locking_mode=EXCLUSIVE");
+  database.write_without_journal();
   return database;
 }
 
@@ -99,6 +109,12 @@ void Shadow::finish(const struct stat& like) {
     files.sync(directory());
   } catch (...) {
     discard();
+    try {
+      // Renamed already, perhaps, but not for certain.
+      files.unlink_at(directory(), name);
+    } catch (const Error&) {
+      // A file that is whole, or none: what was not brought to the disk is found by the checks before it is used.
+    }
     throw;
   }
 }

@@ -66,6 +66,16 @@ std::pair<std::string, std::string> encoded(model::HistoryEntry entry) {
   return {util::encode(entry), packed(util::encode(rows))};
 }
 
+/// What stands in the database is not a peer's message: if it does not read back, it is damaged.
+template <class T>
+T stored(std::string_view bytes) {
+  try {
+    return util::decode<T>(bytes);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::corrupt, fmt::format("state.db holds a damaged entry: {}", error.what()));
+  }
+}
+
 std::string real_path(const std::string& directory) {
   std::unique_ptr<char, decltype(&std::free)> resolved(::realpath(directory.c_str(), nullptr), &std::free);
   if (!resolved) throw_errno(errno, "cannot open the state directory " + directory, "run the command once with sudo: it makes the directory");
@@ -191,10 +201,10 @@ std::vector<model::HistoryEntry> StateStore::history(std::size_t limit, bool wit
   statement.bind(1, static_cast<std::int64_t>(limit));
   std::vector<model::HistoryEntry> entries;
   while (statement.step()) {
-    auto& entry = entries.emplace_back(util::decode<model::HistoryEntry>(statement.text(1)));
+    auto& entry = entries.emplace_back(stored<model::HistoryEntry>(statement.text(1)));
     entry.id = statement.integer(0);
     if (with_rows) {
-      auto rows = util::decode<HistoryRows>(unpacked(statement.text(2)));
+      auto rows = stored<HistoryRows>(unpacked(statement.text(2)));
       entry.rows = std::move(rows.rows);
       entry.records = std::move(rows.records);
     }
@@ -206,9 +216,9 @@ std::optional<model::HistoryEntry> StateStore::history_entry(std::int64_t id) co
   auto statement = impl_->database_.prepare("SELECT summary, rows FROM history WHERE id=?");
   statement.bind(1, id);
   if (!statement.step()) return std::nullopt;
-  auto entry = util::decode<model::HistoryEntry>(statement.text(0));
+  auto entry = stored<model::HistoryEntry>(statement.text(0));
   entry.id = id;
-  auto rows = util::decode<HistoryRows>(unpacked(statement.text(1)));
+  auto rows = stored<HistoryRows>(unpacked(statement.text(1)));
   entry.rows = std::move(rows.rows);
   entry.records = std::move(rows.records);
   return entry;
@@ -236,7 +246,7 @@ std::vector<model::VersionInfo> StateStore::versions() const {
   auto statement = impl_->database_.prepare("SELECT id, info FROM version ORDER BY id DESC");
   std::vector<model::VersionInfo> versions;
   while (statement.step()) {
-    auto& info = versions.emplace_back(util::decode<model::VersionInfo>(statement.text(1)));
+    auto& info = versions.emplace_back(stored<model::VersionInfo>(statement.text(1)));
     info.id = statement.integer(0);
   }
   return versions;
@@ -246,8 +256,8 @@ std::optional<model::Version> StateStore::version(std::int64_t id) const {
   auto statement = impl_->database_.prepare("SELECT info, content FROM version WHERE id=?");
   statement.bind(1, id);
   if (!statement.step()) return std::nullopt;
-  auto version = util::decode<model::Version>(unpacked(statement.text(1)));
-  version.info = util::decode<model::VersionInfo>(statement.text(0));
+  auto version = stored<model::Version>(unpacked(statement.text(1)));
+  version.info = stored<model::VersionInfo>(statement.text(0));
   version.info.id = id;
   return version;
 }

@@ -33,7 +33,8 @@ class Publication {
   bool keep_old();
   /// Leaves the old file to its last readers: it has no name any more.
   void abandon_old();
-  /// Exchanges the two back, for a reader that never took the new one. Only while the old file is open somewhere.
+  /// Exchanges the two back, for a reader that never took the new one. Error{conflict} when the new one was edited or replaced since, Error{busy} when
+  /// somebody keeps it locked; both leave things as they are. Afterwards "old" is the version that was taken back, kept from writers in its turn.
   void revert();
 
   const Identity& old_identity() const { return old_; }
@@ -42,10 +43,17 @@ class Publication {
   std::chrono::microseconds held() const { return held_; }
   /// False where the filesystem cannot exchange two names and link + rename was used.
   bool atomic() const { return atomic_; }
+  /// False when the directories could not be brought to the disk: the new version is live, but after a power cut the old one may be again.
+  bool durable() const { return durable_; }
 
  private:
   void exchange();
-  bool is_ours(const std::string& name, int directory);
+  bool exchange_names();
+  void replace_by_link();
+  void sync_directories();
+  bool is_called(const Identity& file, int directory, const std::string& name);
+  /// The same, but false when one cannot look.
+  bool certainly_called(const Identity& file, int directory, const std::string& name);
 
   LiveFile& live_;
   Shadow& shadow_;
@@ -56,6 +64,7 @@ class Publication {
   Identity new_;
   std::chrono::microseconds held_{0};
   bool atomic_ = true;
+  bool durable_ = true;
 };
 
 }  // namespace gsync::replica

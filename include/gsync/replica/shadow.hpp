@@ -45,6 +45,7 @@ class Shadow {
 
   std::string path() const { return path_ + "/shadow.db"; }
   std::string building_path() const { return path_ + "/shadow.building"; }
+  std::string previous_path() const { return path_ + "/shadow.previous"; }
   int directory();
   static constexpr const char* name = "shadow.db";
 
