@@ -38,11 +38,17 @@ case $(getent passwd "$user" | cut -d: -f7) in
 esac
 
 build_directory=${BUILD_DIR:-$source_directory/build}
-say "Building gravity-sync in $build_directory (the first time takes a few minutes, on a Pi longer) ..."
-build_log=$(mktemp)
-trap 'rm -f "$build_log"' EXIT
-(configure_and_build "$source_directory" "$build_directory" "gravity-sync ftl-stand-in make-pihole" -DGSYNC_TESTS=ON) 2>"$build_log" ||
-  { cat "$build_log" >&2; exit 1; }
+say "Building gravity-sync in $build_directory (the first time takes some minutes, on a Pi longer) ..."
+build() { configure_and_build "$source_directory" "$build_directory" "gravity-sync ftl-stand-in make-pihole" -DGSYNC_TESTS=ON; }
+build_log=
+if [ -t 2 ]; then
+  build
+else
+  # Nobody watches it grow, so it is shown only if it fails.
+  build_log=$(mktemp)
+  trap 'rm -f "$build_log"' EXIT
+  (build) 2>"$build_log" || { cat "$build_log" >&2; exit 1; }
+fi
 build_directory=$(cd "$build_directory" && pwd)
 
 # --- what must be gone at the end
@@ -58,7 +64,7 @@ clean_up() {
     wait "$sshd_pid" 2>/dev/null || true
   fi
   if [ "$made_run_directory" = yes ]; then rmdir /run/sshd 2>/dev/null || true; fi
-  rm -rf "$here" "$build_log"
+  rm -rf "$here" ${build_log:+"$build_log"}
   exit "$status"
 }
 trap clean_up EXIT

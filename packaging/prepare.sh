@@ -61,7 +61,7 @@ configure_and_build() {
   local source=$1 directory=$2 targets=$3
   shift 3
   if command -v ccache >/dev/null; then set -- -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "$@"; fi
-  cmake -S "$source" -B "$directory" -G Ninja "$@" </dev/null >&2 || fail "cmake failed (see above)"
+  cmake --log-level=WARNING -S "$source" -B "$directory" -G Ninja "$@" </dev/null >&2 || fail "cmake failed (see above)"
   # shellcheck disable=SC2086  # one word for each target
   cmake --build "$directory" -j "$(build_jobs)" ${targets:+--target $targets} </dev/null >&2 || fail "the build failed (see above)"
 }
