@@ -15,7 +15,7 @@ namespace {
 using namespace gsync::test;
 
 constexpr const char* usage =
-    "usage: make-pihole DIRECTORY [options]\n"
+    "usage: make-pihole [--directory] DIRECTORY [options]\n"
     "\n"
     "Makes what gravity-sync sees of a Pi-hole 6 in DIRECTORY, which must not exist or be empty: DIRECTORY/pihole with gravity.db and\n"
     "pihole.toml, a stand-in for pihole-FTL, and DIRECTORY/gravity-sync.toml. The same arguments give the same rows.\n"
@@ -59,7 +59,9 @@ Arguments parse(const std::vector<std::string>& words) {
       if (++i == words.size()) throw std::runtime_error(word + " needs a value");
       return words[i];
     };
-    if (word == "--name") {
+    if (word == "--directory") {
+      result.directory = value();
+    } else if (word == "--name") {
       result.pihole.name = value();
     } else if (word == "--household") {
       result.household = value();
