@@ -168,8 +168,7 @@ class Apply {
     if (reader_ != nullptr) check_blocklist_shrink(after);
 
     bool undo = change_.action == model::Action::undo || change_.action == model::Action::restore;
-    parts_.live_state.copy_live_to_building(before_->summary.identity,
-                                            undo ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
+    parts_.live_state.copy_live_to_building(*before_, undo ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
     auto database = parts_.shadow.open_building();
     after_.shape = before_->shape;
     after_.compiled = before_->compiled;
@@ -251,17 +250,16 @@ class Apply {
       auto shape = shape_of(previous);
       auto rows = read_rows(previous, shape, nullptr);
       auto compiled = read_compiled(previous, shape);
-      std::vector<std::int64_t> ids;
-      std::vector<model::RowKey> found;
+      std::vector<WholeSet> sets;
       std::vector<model::BlocklistAnswer> answers;
       for (const auto& adlist : blocklist_of(rows, compiled)) {
         if (adlist.rows.count == 0 || std::find(keys.begin(), keys.end(), adlist.key) == keys.end()) continue;
-        ids.push_back(rows.adlist_ids.at(adlist.key));
-        found.push_back(adlist.key);
+        sets.push_back(
+            {rows.adlist_ids.at(adlist.key), adlist.key.kind == model::kind::allow_list, static_cast<std::uint32_t>(wishes.size())});
         answers.push_back({false, adlist.rows, adlist.statistics});
         wishes.push_back({adlist.key, std::nullopt});
       }
-      if (!found.empty()) reader = read_blocklist(std::move(previous), shape, ids, std::move(answers), found);
+      if (!sets.empty()) reader = read_blocklist(std::move(previous), shape, sets, std::move(answers));
     } catch (const Error&) {
       // No version before, or not a readable one: `pihole -g` fills the adlists.
     }
@@ -478,7 +476,8 @@ class Apply {
     }
     {
       replica::StateStore::Batch batch(parts_.state);
-      parts_.live_state.published(after_, before_ ? *before_ : after_, before_ && kept);
+      const bool only_rows = !change_.whole_copy && !blocklist_changed_ && change_.wishes.empty();
+      parts_.live_state.published(after_, before_ && kept ? &*before_ : nullptr, only_rows ? &change_.rows : nullptr);
       batch.commit();
     }
     if (ftl_was_running_ && parts_.installation.dns_port != 0 &&

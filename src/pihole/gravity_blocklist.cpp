@@ -36,12 +36,9 @@ class SortedRows {
 /// Merges gravity and antigravity by domain; gives the adlists of one domain in the order of the wishes.
 class ShadowReader final : public model::BlocklistReader {
  public:
-  ShadowReader(sqlite::Database database, const Shape& shape, const std::vector<std::int64_t>& ids, std::vector<model::BlocklistAnswer> answers,
-               const std::vector<model::RowKey>& keys)
+  ShadowReader(sqlite::Database database, const Shape& shape, const std::vector<WholeSet>& sets, std::vector<model::BlocklistAnswer> answers)
       : database_(std::move(database)), answers_(std::move(answers)) {
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-      wishes_[keys[i].kind == model::kind::allow_list].emplace(ids[i], static_cast<std::uint32_t>(i));
-    }
+    for (const auto& set : sets) wishes_[set.allow].emplace(set.id, set.index);
     if (!wishes_[0].empty()) tables_[0].emplace(database_, "gravity");
     if (!wishes_[1].empty() && shape.antigravity) tables_[1].emplace(database_, "antigravity");
   }
@@ -245,9 +242,9 @@ void write_statistics(sqlite::Database& database, const Shape& shape, std::int64
 
 }  // namespace
 
-std::unique_ptr<model::BlocklistReader> read_blocklist(sqlite::Database database, const Shape& shape, const std::vector<std::int64_t>& adlist_ids,
-                                                       std::vector<model::BlocklistAnswer> answers, const std::vector<model::RowKey>& keys) {
-  return std::make_unique<ShadowReader>(std::move(database), shape, adlist_ids, std::move(answers), keys);
+std::unique_ptr<model::BlocklistReader> read_blocklist(sqlite::Database database, const Shape& shape, const std::vector<WholeSet>& sets,
+                                                       std::vector<model::BlocklistAnswer> answers) {
+  return std::make_unique<ShadowReader>(std::move(database), shape, sets, std::move(answers));
 }
 
 std::uint64_t remove_compiled(sqlite::Database& database, const Shape& shape, const std::vector<std::int64_t>& adlist_ids) {

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <sys/statvfs.h>
 
+#include "compile_delta.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
@@ -119,7 +120,7 @@ LiveContent LiveState::read(const replica::Identity& identity) {
     std::optional<util::FileLock> lock;
     if (!locked_) lock = shadow_.lock(util::Deadline::in(lock_deadline_));
     content.summary.identity = identity;
-    refresh_shadow(content);
+    refresh_shadow(content, replica::Shadow::Previous::keep);
     auto shadow = shadow_.open_reader();
     content.compiled = read_compiled(shadow, shape_of(shadow));
   }
@@ -151,11 +152,13 @@ void LiveState::require_free_space(std::uint64_t bytes) {
   }
 }
 
-void LiveState::copy_live_to_building(const replica::Identity& expected, replica::Shadow::Previous previous) {
+void LiveState::copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous) {
+  const auto& expected = content.summary.identity;
   auto there = previous == replica::Shadow::Previous::reuse ? shadow_.identity() : std::nullopt;
   auto have = there ? static_cast<std::uint64_t>(there->size) : 0;
   auto want = static_cast<std::uint64_t>(expected.size) + (1u << 20);
   if (want > have) require_free_space(want - have);
+  if (there && replay_last_publish(content)) return;
   shadow_.begin(previous);
   try {
     {
@@ -171,10 +174,36 @@ void LiveState::copy_live_to_building(const replica::Identity& expected, replica
   }
 }
 
-void LiveState::refresh_shadow(const LiveContent& content) {
+bool LiveState::replay_last_publish(const LiveContent& content) {
+  auto replay = remembered<Replay>(state_, "replay");
+  if (!replay || replay->live != content.summary.identity || shadow_.identity() != replay->shadow) return false;
+  shadow_.begin();
+  try {
+    auto database = shadow_.open_building();
+    auto shape = shape_of(database);
+    {
+      sqlite::Transaction transaction(database);
+      write_rows(database, shape, replay->rows, replay->greatest_compiled_id);
+      raise_updated(database, replay->updated - 1, replay->updated);
+      transaction.commit();
+    }
+    auto rows = read_rows(database, shape, nullptr);
+    if (rows.mark == content.rows.mark && model::digest_of(rows.lists) == content.summary.lists) return true;
+  } catch (const Error&) {
+    // It was not what we thought; the backup copies live, whatever is there.
+  }
+  shadow_.discard();
+  return false;
+}
+
+void LiveState::refresh_shadow(const LiveContent& content, replica::Shadow::Previous previous) {
   const auto& identity = content.summary.identity;
   if (shadow_is_copy_of(identity, content.rows.mark)) return;
-  copy_live_to_building(identity, replica::Shadow::Previous::reuse);
+  // Without a version before there is nothing to tell the change from.
+  auto known = remembered<ShadowSummary>(state_, "shadow");
+  const bool compare = previous == replica::Shadow::Previous::keep && known && shadow_.identity() == known->shadow;
+  copy_live_to_building(content, compare ? previous : replica::Shadow::Previous::reuse);
+  if (compare) CompileDelta(shadow_).record(shadow_.previous_path(), shadow_.building_path());
   auto like = live_.files().stat_at(live_.directory(), live_.name());
   if (!like) throw Error(ErrorCode::conflict, fmt::format("{} has gone", live_.path()));
   shadow_.finish(*like);
@@ -189,9 +218,17 @@ void LiveState::remember(const LiveContent& content) {
   state_.set_value("live", util::encode(content.summary));
 }
 
-void LiveState::published(LiveContent content, const LiveContent& before, bool shadow_kept) {
-  const auto& old = before.summary.identity;
-  state_.set_value("shadow", shadow_kept ? util::encode(ShadowSummary{old, old.device, old.inode, before.rows.mark}) : std::string());
+void LiveState::published(LiveContent content, const LiveContent* before, const std::vector<model::RowChange>* rows) {
+  std::string shadow, replay;
+  if (before != nullptr) {
+    const auto& old = before->summary.identity;
+    shadow = util::encode(ShadowSummary{old, old.device, old.inode, before->rows.mark});
+    if (rows != nullptr && rows->size() <= Replay::max_rows) {
+      replay = util::encode(Replay{content.summary.identity, old, *rows, before->compiled.greatest_id(), content.rows.mark.updated});
+    }
+  }
+  state_.set_value("shadow", shadow);
+  state_.set_value("replay", replay);
   remember(content);
   content_ = std::move(content);
 }

@@ -53,6 +53,21 @@ void fields(Archive& a, ShadowSummary& s) {
   a(s.shadow, s.device, s.inode, s.mark);
 }
 
+/// What our last publish changed, as long as live is what we published and the shadow what it was before: then the shadow becomes a copy of
+/// live by making the same changes again, which costs what the change costs and reads nothing of live.
+struct Replay {
+  replica::Identity live;
+  replica::Identity shadow;
+  std::vector<model::RowChange> rows;
+  std::int64_t greatest_compiled_id = 0;
+  std::int64_t updated = 0;
+  static constexpr std::size_t max_rows = 2'000;
+};
+template <class Archive>
+void fields(Archive& a, Replay& r) {
+  a(r.live, r.shadow, r.rows, r.greatest_compiled_id, r.updated);
+}
+
 /// Everything that was read of one version of the live file.
 struct LiveContent {
   LiveSummary summary;
@@ -78,19 +93,23 @@ class LiveState {
   const LiveContent& content();
 
   /// Makes shadow.building a copy of live, which must be what `content` says (else Error{conflict}).
-  void copy_live_to_building(const replica::Identity& expected, replica::Shadow::Previous previous);
+  void copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous);
   /// Makes the shadow a whole copy of live as far as the blocklist goes, if it is not yet. Needs the lock.
-  void refresh_shadow(const LiveContent& content);
+  void refresh_shadow(const LiveContent& content) { refresh_shadow(content, replica::Shadow::Previous::reuse); }
 
-  /// After a publish: live is now `content`, and the shadow a copy of what it was.
-  void published(LiveContent content, const LiveContent& before, bool shadow_kept);
+  /// After a publish: live is now `content`. `before` is what the shadow still holds, or null; `rows` what leads from it to `content`, or
+  /// null when more than rows changed.
+  void published(LiveContent content, const LiveContent* before, const std::vector<model::RowChange>* rows);
 
   void set_locked(bool locked) { locked_ = locked; }
 
  private:
   LiveContent read(const replica::Identity& identity);
+  /// Keeping the previous one shows what `pihole -g` changed.
+  void refresh_shadow(const LiveContent& content, replica::Shadow::Previous previous);
   GravityRows read_rows_in_steps(sqlite::Database& database, const Shape& shape);
   std::optional<CompileSummary> remembered_compile(const replica::Identity& identity, const CompileMark& mark);
+  bool replay_last_publish(const LiveContent& content);
   bool shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark);
   void require_free_space(std::uint64_t bytes);
   void remember(const LiveContent& content);

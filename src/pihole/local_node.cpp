@@ -5,7 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <tuple>
+
 #include "apply.hpp"
+#include "compile_delta.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 
@@ -24,6 +28,39 @@ class FileReader final : public util::ByteReader {
 
  private:
   util::Fd fd_;
+};
+
+/// Whole sets and changes of sets, merged by domain and adlist.
+class MergedReader final : public model::BlocklistReader {
+ public:
+  MergedReader(std::unique_ptr<model::BlocklistReader> whole, std::unique_ptr<CompileDelta::Reader> changed,
+               std::vector<model::BlocklistAnswer> answers)
+      : answers_(std::move(answers)), whole_(std::move(whole)), changed_(std::move(changed)) {
+    if (whole_) row_of_whole_ = whole_->next();
+    if (changed_) row_of_changed_ = changed_->next();
+  }
+  const std::vector<model::BlocklistAnswer>& answers() const override { return answers_; }
+  std::optional<model::BlocklistRow> next() override {
+    // What was given out last stays valid until now.
+    if (given_ == &row_of_whole_) row_of_whole_ = whole_->next();
+    if (given_ == &row_of_changed_) row_of_changed_ = changed_->next();
+    given_ = nullptr;
+    if (row_of_whole_ && (!row_of_changed_ || std::tie(row_of_whole_->domain, row_of_whole_->adlist) <
+                                                  std::tie(row_of_changed_->domain, row_of_changed_->adlist))) {
+      given_ = &row_of_whole_;
+    } else if (row_of_changed_) {
+      given_ = &row_of_changed_;
+    }
+    return given_ == nullptr ? std::nullopt : *given_;
+  }
+
+ private:
+  std::vector<model::BlocklistAnswer> answers_;
+  std::unique_ptr<model::BlocklistReader> whole_;
+  std::unique_ptr<CompileDelta::Reader> changed_;
+  std::optional<model::BlocklistRow> row_of_whole_;
+  std::optional<model::BlocklistRow> row_of_changed_;
+  std::optional<model::BlocklistRow>* given_ = nullptr;
 };
 
 std::string host_name() {
@@ -177,27 +214,42 @@ class LocalNode::Impl {
 
   void require_lock() const { GSYNC_ASSERT(lock_.has_value()); }
 
+  /// A wish of a target that has the compile before is answered with what `pihole -g` changed; any other with the whole set, from the
+  /// shadow.
   std::unique_ptr<model::BlocklistReader> blocklist_rows(const std::vector<model::BlocklistWish>& wishes) {
     const auto& content = live_state_.content();
-    live_state_.refresh_shadow(content);
-    std::vector<std::int64_t> ids;
-    std::vector<model::RowKey> keys;
-    std::vector<model::BlocklistAnswer> answers;
+    CompileDelta delta(shadow_);
+    auto steps = delta.steps();
     auto blocklist = blocklist_of(content.rows, content.compiled);
-    for (const auto& wish : wishes) {
+    std::vector<model::BlocklistAnswer> answers;
+    std::vector<std::pair<model::RowKey, std::uint32_t>> changed;
+    std::vector<WholeSet> whole;
+    for (std::uint32_t i = 0; i < wishes.size(); ++i) {
+      const auto& wish = wishes[i];
       auto state = std::find_if(blocklist.begin(), blocklist.end(), [&](const model::AdlistState& s) { return s.key == wish.key; });
-      if (state == blocklist.end())
+      if (state == blocklist.end()) {
         throw Error(ErrorCode::conflict, fmt::format("{} is not on {} any more", model::describe(wish.key), name()), "run it again");
-      ids.push_back(content.rows.adlist_ids.at(wish.key));
-      keys.push_back(wish.key);
-      answers.push_back({false, state->rows, state->statistics});
+      }
+      bool step = std::any_of(steps.begin(), steps.end(),
+                              [&](const CompileDelta::Step& s) { return s.key == wish.key && s.from == wish.have && s.to == state->rows; });
+      answers.push_back({step, state->rows, state->statistics});
+      if (step)
+        changed.emplace_back(wish.key, i);
+      else
+        whole.push_back({content.rows.adlist_ids.at(wish.key), wish.key.kind == model::kind::allow_list, i});
     }
-    return read_blocklist(shadow_.open_reader(), content.shape, ids, std::move(answers), keys);
+    std::unique_ptr<model::BlocklistReader> sets;
+    if (!whole.empty()) {
+      live_state_.refresh_shadow(content);
+      sets = read_blocklist(shadow_.open_reader(), content.shape, whole, answers);
+    }
+    if (changed.empty() && sets) return sets;
+    return std::make_unique<MergedReader>(std::move(sets), changed.empty() ? nullptr : delta.read(changed), std::move(answers));
   }
 
   Copy copy() {
     const auto& content = live_state_.content();
-    live_state_.copy_live_to_building(content.summary.identity, replica::Shadow::Previous::reuse);
+    live_state_.copy_live_to_building(content, replica::Shadow::Previous::reuse);
     auto like = live_.files().stat_at(live_.directory(), live_.name());
     if (!like) throw Error(ErrorCode::conflict, fmt::format("{} has gone", live_.path()));
     shadow_.finish(*like);

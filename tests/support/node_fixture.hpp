@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,6 +16,21 @@
 
 namespace gsync::test {
 
+/// The system's clock, counting how often somebody paused.
+class CountingClock final : public util::Clock {
+ public:
+  std::int64_t unix_time() override { return system_.unix_time(); }
+  std::chrono::steady_clock::time_point now() override { return system_.now(); }
+  void sleep(std::chrono::nanoseconds time) override {
+    ++pauses;
+    system_.sleep(time);
+  }
+  std::atomic<int> pauses{0};
+
+ private:
+  util::SystemClock system_;
+};
+
 /// A Pi-hole directory with a LocalNode on it.
 class LocalFixture {
  public:
@@ -28,7 +44,7 @@ class LocalFixture {
 
   PiholeDirectory directory;
   std::unique_ptr<util::FileOps> files;
-  mutable util::SystemClock clock;
+  mutable CountingClock clock;
   config::Config config;
   pihole::Installation installation;
   std::unique_ptr<replica::StateStore> state;

@@ -84,9 +84,15 @@ Compiled read_compiled(sqlite::Database& database, const Shape& shape);
 /// The compiled sets of the adlists that there are, by their natural keys.
 model::Blocklist blocklist_of(const GravityRows& rows, const Compiled& compiled);
 
-/// Streams rows of some adlists in the order that BlocklistReader promises. `answers` are the caller's.
-std::unique_ptr<model::BlocklistReader> read_blocklist(sqlite::Database database, const Shape& shape, const std::vector<std::int64_t>& adlist_ids,
-                                                       std::vector<model::BlocklistAnswer> answers, const std::vector<model::RowKey>& keys);
+/// One adlist to stream: its id in the database, where its rows are, and the index that they get.
+struct WholeSet {
+  std::int64_t id = 0;
+  bool allow = false;  ///< antigravity, else gravity
+  std::uint32_t index = 0;
+};
+/// Streams whole sets in the order that BlocklistReader promises. `answers` are the caller's.
+std::unique_ptr<model::BlocklistReader> read_blocklist(sqlite::Database database, const Shape& shape, const std::vector<WholeSet>& sets,
+                                                       std::vector<model::BlocklistAnswer> answers);
 
 struct RowsWritten {
   std::vector<std::int64_t> removed_adlists;   ///< ids

@@ -1,0 +1,134 @@
+// Work grows with the change: what is sent after a `pihole -g`, and what a second publish reads.
+
+#include <gtest/gtest.h>
+#include <stdio.h>
+
+#include <filesystem>
+
+#include "gsync/model/node.hpp"
+#include "gsync/sqlite/database.hpp"
+#include "gsync/sync/engine.hpp"
+#include "support/node_fixture.hpp"
+#include "support/sql.hpp"
+
+namespace gsync::test {
+namespace {
+
+PiholeOptions pihole(const std::string& name, std::uint64_t numbering) {
+  PiholeOptions options;
+  options.name = name;
+  options.gravity = GravityBuilder().household(realistic(1)).numbering(numbering);
+  return options;
+}
+
+sync::Options pull() {
+  sync::Options options;
+  options.started_by = "test";
+  return options;
+}
+
+/// What `pihole -g` does to the files: a new database beside the live one, compiled with other rows, moved over it.
+void compile(const LocalFixture& node, int changed) {
+  auto live = node.directory.gravity();
+  auto temp = live + "_temp";
+  std::filesystem::copy_file(live, temp);
+  execute(temp, "DELETE FROM gravity WHERE rowid IN (SELECT rowid FROM gravity ORDER BY rowid LIMIT " + std::to_string(changed) + ")");
+  execute(temp, "INSERT INTO gravity SELECT 'fresh-' || domain, adlist_id FROM gravity WHERE domain NOT LIKE '||%' ORDER BY rowid LIMIT " +
+                    std::to_string(changed));
+  execute(temp, "UPDATE info SET value = value + 60 WHERE property = 'updated'");
+  ASSERT_EQ(::rename(temp.c_str(), live.c_str()), 0);
+}
+
+util::Deadline soon() {
+  return util::Deadline::in(std::chrono::seconds(20));
+}
+
+TEST(Economy, SendsOnlyWhatAPiholeGChangedToATargetThatWasInStep) {
+  LocalFixture source(pihole("ph1", 3));
+  LocalFixture target(pihole("ph2", 7));
+  sync::replicate(*source.node, *target.node, pull());  // equal but for ids; makes both shadows
+  source.node->describe();
+  compile(source, 50);
+
+  source.node->lock(soon());
+  auto have = target.node->blocklist();
+  auto now = source.node->blocklist();
+  std::vector<model::BlocklistWish> wishes;
+  for (const auto& adlist : now) {
+    for (const auto& old : have) {
+      if (old.key == adlist.key && old.rows != adlist.rows) wishes.push_back({adlist.key, old.rows});
+    }
+  }
+  ASSERT_FALSE(wishes.empty());
+  auto rows = source.node->blocklist_rows(wishes);
+  std::size_t sent = 0;
+  for (const auto& answer : rows->answers()) EXPECT_TRUE(answer.delta);
+  while (rows->next()) ++sent;
+  EXPECT_EQ(sent, 100u);
+  rows.reset();
+  source.node->unlock();
+
+  auto result = sync::replicate(*source.node, *target.node, pull());
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(result.report->counts.blocklist_added, 50u);
+  EXPECT_EQ(result.report->counts.blocklist_removed, 50u);
+  EXPECT_EQ(integrity(target.directory.gravity()), "ok");
+  // Counted anew from the tables, by a node that remembers nothing.
+  std::filesystem::remove(target.directory.state() + "/state.db");
+  target.reopen();
+  EXPECT_EQ(target.node->describe().digests.blocklist, source.node->describe().digests.blocklist);
+}
+
+TEST(Economy, SendsWholeSetsToATargetThatIsTwoCompilesBehind) {
+  LocalFixture source(pihole("ph1", 3));
+  LocalFixture target(pihole("ph2", 7));
+  sync::replicate(*source.node, *target.node, pull());
+  source.node->describe();
+  compile(source, 50);
+  source.node->describe();
+  compile(source, 20);
+  auto result = sync::replicate(*source.node, *target.node, pull());
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(target.node->describe().digests.blocklist, source.node->describe().digests.blocklist);
+  EXPECT_EQ(result.report->counts.blocklist_removed, 70u);
+}
+
+TEST(Economy, ASecondPublishMakesTheFirstOnesChangeAgainInsteadOfReadingLive) {
+  LocalFixture source(pihole("ph1", 3));
+  LocalFixture target(pihole("ph2", 7));
+  for (int i = 1; i <= 4; ++i) {
+    execute(source.directory.gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'n" + std::to_string(i) + ".example.com')");
+    execute(source.directory.gravity(), "UPDATE adlist SET comment='" + std::to_string(i) + "' WHERE id=(SELECT min(id) FROM adlist)");
+    source.node->describe();
+    target.node->describe();
+    int before = target.clock.pauses;
+    auto result = sync::replicate(*source.node, *target.node, pull());
+    ASSERT_TRUE(result.report && result.report->published);
+    // Reading live is paced; a replay does not touch it.
+    if (i > 2) {
+      EXPECT_EQ(target.clock.pauses, before) << i;
+    }
+    EXPECT_EQ(target.node->describe().digests, source.node->describe().digests);
+    EXPECT_EQ(integrity(target.directory.gravity()), "ok");
+  }
+  // A web edit on the target in between: what was published is not what live is, and the backup API must copy it.
+  execute(target.directory.gravity(), "INSERT INTO client (ip) VALUES ('192.0.2.200')");
+  auto result = sync::replicate(*source.node, *target.node, pull());
+  ASSERT_TRUE(result.report && result.report->published);
+  EXPECT_EQ(result.report->counts.rows_removed, 1u);
+  EXPECT_EQ(target.node->describe().digests, source.node->describe().digests);
+  EXPECT_EQ(integrity(target.directory.gravity()), "ok");
+}
+
+TEST(Economy, AnUnchangedDatabaseIsNotWrittenAgainByTheBackup) {
+  LocalFixture source(pihole("ph1", 3));
+  source.node->describe();  // makes the shadow
+  source.node->lock(soon());
+  auto before = sqlite::bytes_written();
+  auto copy = source.node->copy();
+  EXPECT_GT(copy.bytes, 1'000'000u);
+  EXPECT_LE(sqlite::bytes_written() - before, 4096u);
+}
+
+}  // namespace
+}  // namespace gsync::test
