@@ -21,13 +21,15 @@ struct Hello {
 
 struct Limits {
   std::chrono::milliseconds connect{10'000};  ///< until the far side's hello is there
-  std::chrono::milliseconds idle{60'000};     ///< without a byte from the far side while we wait for one; it says "still working" in between
+  std::chrono::milliseconds idle{60'000};  ///< without a byte from the far side while we wait for one; it says "still working" in between
 };
 
-/// A node at the other end of a byte stream. A thread of its own tells the far side that we are still there; the stream is used by one thread at a time all the same. The constructor exchanges hellos: a far side of another protocol version is Error{incompatible} with both versions and
-/// which side to upgrade; anything that is not a hello (a login banner, "This account is not available", a shell's "not found", an end of stream) is Error{protocol} with the
-/// first line received and what the far side wrote to its standard error. Every value that arrives is checked before it is given on. An
-/// Error of the node itself (busy, conflict, refused…), which the far side answered, leaves the connection usable; after any other it is over, and every call but unlock() throws.
+/// A node at the other end of a byte stream. A thread of its own tells the far side that we are still there; the stream is used by one
+/// thread at a time all the same. The constructor exchanges hellos: a far side of another protocol version is Error{incompatible} with both
+/// versions and which side to upgrade; anything that is not a hello (a login banner, "This account is not available", a shell's "not
+/// found", an end of stream) is Error{protocol} with the first line received and what the far side wrote to its standard error. Every value
+/// that arrives is checked before it is given on. An Error of the node itself (busy, conflict, refused…), which the far side answered,
+/// leaves the connection usable; after any other it is over, and every call but unlock() throws.
 class RemoteNode final : public model::Node {
  public:
   /// `label` is the peer's name in our configuration.

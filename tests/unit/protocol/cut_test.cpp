@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 
 #include "served.hpp"
 
@@ -51,18 +52,17 @@ void pull_like(RemoteNode& remote) {
   remote.unlock();
 }
 
-model::Change change_from(const FakeNode& source) {
+model::Change change_of_far_node() {
   model::Change change;
   change.action = model::Action::push;
   change.source = "ph2";
   change.expected = far_node().describe().digests;
-  (void)source;
   return change;
 }
 
 void push_rows_like(RemoteNode& remote) {
   auto source = near_node();
-  auto change = change_from(source);
+  auto change = change_of_far_node();
   change.rows = model::diff(far_node().lists_now, source.lists_now);
   change.wishes = wishes_for(source);
   change.records[0] = model::RecordLines{"10.0.0.1 router.lan"};
@@ -74,7 +74,7 @@ void push_rows_like(RemoteNode& remote) {
 
 void push_copy_like(RemoteNode& remote) {
   auto source = near_node();
-  auto change = change_from(source);
+  auto change = change_of_far_node();
   auto copy = source.copy();
   change.whole_copy = true;
   change.copy_bytes = copy.bytes;

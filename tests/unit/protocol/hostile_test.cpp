@@ -337,7 +337,7 @@ TEST(HostileFrames, AConversationWithAnyBytesChangedLeavesTheNodeWhole) {
     ASSERT_EQ(node.applied.size(), 1u);
   }
   int applied = 0;
-  for (int i = 0; i < 3'000; ++i) {
+  for (int i = 0; i < 1'000; ++i) {
     auto bytes = plain;
     for (auto n = 1 + random() % 3; n > 0; --n) bytes[random() % bytes.size()] = static_cast<char>(random() % 4 ? random() % 16 : random());
     if (random() % 4 == 0) bytes.resize(random() % bytes.size());
@@ -352,7 +352,7 @@ TEST(HostileFrames, AConversationWithAnyBytesChangedLeavesTheNodeWhole) {
     }
     applied += !node.applied.empty();
   }
-  EXPECT_LT(applied, 3'000);
+  EXPECT_LT(applied, 1'000);
 }
 
 }  // namespace

@@ -181,7 +181,7 @@ TEST(Streams, AReaderThatFailsOnTheClientCancelsTheChange) {
   FakeNode node("ph1");
   furnish(node);
   const auto change = wishing_change(node);
-  for (std::uint64_t fail_at : {0, 1, 30'000}) {
+  for (std::uint64_t fail_at : {0u, 1u, 30'000u}) {
     Served served(node);
     auto remote = served.connect();
     remote->lock(soon());
@@ -252,7 +252,7 @@ void wait_for_growth(const std::function<std::uint64_t()>& counter, int times) {
 }
 
 TEST(KeepAlive, LongWorkOfTheAgentOutlivesTheClientsIdleDeadline) {
-  constexpr milliseconds idle(1'000);
+  constexpr milliseconds idle(2'000);
   FakeNode node("ph1");
   furnish(node);
   auto change = wishing_change(node);
@@ -274,7 +274,7 @@ TEST(KeepAlive, LongWorkOfTheAgentOutlivesTheClientsIdleDeadline) {
 }
 
 TEST(KeepAlive, LongWorkOfTheAgentInTheMiddleOfAStreamDoesToo) {
-  constexpr milliseconds idle(1'000);
+  constexpr milliseconds idle(2'000);
   FakeNode node("ph1");
   furnish(node);
   const auto change = wishing_change(node);
@@ -294,7 +294,7 @@ TEST(KeepAlive, LongWorkOfTheAgentInTheMiddleOfAStreamDoesToo) {
 }
 
 TEST(KeepAlive, AClientThatIsBusyWithItsOwnDatabaseKeepsItsLock) {
-  constexpr milliseconds idle(1'000);
+  constexpr milliseconds idle(2'000);
   FakeNode node("ph1");
   furnish(node);
   auto options = agent_options();
@@ -338,9 +338,9 @@ TEST(IdleDeadline, FreesTheLockOfAClientThatWentSilent) {
   FakeNode node("ph1");
   furnish(node);
   auto options = agent_options();
-  options.limits.idle = milliseconds(100);
+  options.limits.idle = milliseconds(1'000);
   Served served(node, options);
-  // This client says nothing by itself for 15 s.
+  // This client says nothing by itself for 5 s.
   auto remote = served.connect({milliseconds(10'000), milliseconds(60'000)});
   remote->lock(soon());
   auto error = served.finish();
