@@ -90,8 +90,10 @@ std::string counts_text(const model::ChangeCounts& counts) {
     parts.push_back("lists: " + changes(counts.rows_added, counts.rows_changed, counts.rows_removed));
   if (counts.adlists_compiled || counts.blocklist_added || counts.blocklist_removed) {
     auto rows = changes(counts.blocklist_added, 0, counts.blocklist_removed);
+    // Adlists that go take their domains with them; none is compiled then.
+    auto adlists = counts.adlists_compiled ? util::plural(counts.adlists_compiled, "adlist") : std::string();
     parts.push_back(
-        fmt::format("blocklist: {}{}{}", util::plural(counts.adlists_compiled, "adlist"), rows.empty() ? "" : ", domains ", rows));
+        fmt::format("blocklist: {}{}{}{}", adlists, adlists.empty() || rows.empty() ? "" : ", ", rows.empty() ? "" : "domains ", rows));
   }
   if (counts.records_added || counts.records_removed)
     parts.push_back("records: " + changes(counts.records_added, 0, counts.records_removed));

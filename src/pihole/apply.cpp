@@ -21,7 +21,7 @@ namespace {
 /// Written before the exchange, with everything that the history must say after it.
 struct Pending {
   model::HistoryEntry entry;
-  replica::Identity replacement;  // of the file that becomes live
+  replica::Identity replacement;  // of the file that becomes live; zero when only records are set
 };
 template <class Archive>
 void fields(Archive& a, Pending& p) {
@@ -41,7 +41,6 @@ class Apply {
     entry_.source = change_.source;
     entry_.target = parts_.config.node.name;
     entry_.started_by = change_.started_by;
-    entry_.bytes_received = change_.bytes_before;
     check_records(records_before);
     load_before();
     bool database = change_.whole_copy || !change_.rows.empty() || !change_.wishes.empty();
@@ -50,8 +49,7 @@ class Apply {
       publish(records_before);
       look_after_ftl();
     } else if (!records_.empty()) {
-      report_.version = keep_version(records_before);
-      entry_.version = report_.version;
+      remember_before(records_before, {});
     }
     try {
       set_all_records();
@@ -245,6 +243,7 @@ class Apply {
     if (keys.empty()) return false;
     std::vector<model::BlocklistWish> wishes;
     std::unique_ptr<model::BlocklistReader> reader;
+    auto missing = keys.size();
     try {
       auto previous = parts_.shadow.open_previous();
       auto shape = shape_of(previous);
@@ -253,7 +252,9 @@ class Apply {
       std::vector<WholeSet> sets;
       std::vector<model::BlocklistAnswer> answers;
       for (const auto& adlist : blocklist_of(rows, compiled)) {
-        if (adlist.rows.count == 0 || std::find(keys.begin(), keys.end(), adlist.key) == keys.end()) continue;
+        if (std::find(keys.begin(), keys.end(), adlist.key) == keys.end()) continue;
+        --missing;
+        if (adlist.rows.count == 0) continue;  // nor had it any then
         sets.push_back(
             {rows.adlist_ids.at(adlist.key), adlist.key.kind == model::kind::allow_list, static_cast<std::uint32_t>(wishes.size())});
         answers.push_back({false, adlist.rows, adlist.statistics});
@@ -262,8 +263,9 @@ class Apply {
       if (!sets.empty()) reader = read_blocklist(std::move(previous), shape, sets, std::move(answers));
     } catch (const Error&) {
       // No version before, or not a readable one: `pihole -g` fills the adlists.
+      wishes.clear();
+      missing = keys.size();
     }
-    auto missing = keys.size() - wishes.size();
     if (missing > 0) {
       report_.warnings.push_back(fmt::format("{} came back without {} compiled domains; `pihole -g` fetches them",
                                              util::plural(missing, "adlist"), missing == 1 ? "its" : "their"));
@@ -393,20 +395,23 @@ class Apply {
     return parts_.state.add_version(reason, before_ ? before_->rows.lists : model::Lists{}, records);
   }
 
+  /// What was there, and what the history must say if we do not live to write it.
+  void remember_before(const model::Records& records, const replica::Identity& replacement) {
+    replica::StateStore::Batch batch(parts_.state);
+    if (before_) report_.version = keep_version(records);
+    entry_.version = report_.version;
+    entry_.time = parts_.clock.unix_time();
+    parts_.state.set_value("pending", util::encode(Pending{entry_, replacement}));
+    batch.commit();
+  }
+
   replica::PublishHooks hooks() {
     return {[this] { return gravity_is_running(parts_.installation); }, [this] { signalled_ = ftl_.signal_reload(); }};
   }
 
   void publish(const model::Records& records_before) {
     remove_list_caches();
-    {
-      replica::StateStore::Batch batch(parts_.state);
-      if (before_) report_.version = keep_version(records_before);
-      entry_.version = report_.version;
-      entry_.time = parts_.clock.unix_time();
-      parts_.state.set_value("pending", util::encode(Pending{entry_, after_.summary.identity}));
-      batch.commit();
-    }
+    remember_before(records_before, after_.summary.identity);
     try {
       if (auto why = parts_.live.wal_mode()) throw Error(ErrorCode::refused, *why);
       ftl_was_running_ = ftl_.pid().has_value();
@@ -414,6 +419,10 @@ class Apply {
         publication_.emplace(parts_.live, parts_.shadow, before_->summary.identity, hooks(), parts_.clock,
                              util::Deadline::in(writer_deadline));
         report_.publish_microseconds = publication_->held().count();
+        if (!publication_->durable()) {
+          report_.warnings.push_back(fmt::format("{} could not be brought to the disk: after a power cut the old lists may be back",
+                                                 parts_.installation.directory));
+        }
         if (!publication_->atomic()) {
           report_.warnings.push_back(
               "this filesystem cannot exchange two files in one step; the database was renamed over the old one instead");
@@ -467,6 +476,8 @@ class Apply {
     if (publication_) {
       bool closed = publication_->wait_until_old_is_closed(util::Deadline::in(deadline));
       if (!closed) closed = ftl_did_not_reload();
+      // While the old version can still be had.
+      if (closed && parts_.config.sync.on_ftl_failure == config::FtlFailure::undo && !ftl_answers()) take_back(silence());
       if (closed) {
         kept = publication_->keep_old();
         if (!kept) report_.warnings.push_back("somebody wrote to the old database while it was replaced; that edit is not in the new one");
@@ -480,10 +491,7 @@ class Apply {
       parts_.live_state.published(after_, before_ && kept ? &*before_ : nullptr, only_rows ? &change_.rows : nullptr);
       batch.commit();
     }
-    if (ftl_was_running_ && parts_.installation.dns_port != 0 &&
-        !ftl_.answers(util::Deadline::in(std::min<std::chrono::milliseconds>(deadline, std::chrono::seconds(5))))) {
-      ftl_does_not_answer();
-    }
+    if (!ftl_answers()) ftl_does_not_answer();
     publication_.reset();
   }
 
@@ -502,10 +510,7 @@ class Apply {
         report_.warnings.push_back(what + "; it serves the old lists until it reloads: run `pihole reloadlists`, or restart it");
         return false;
       case config::FtlFailure::undo:
-        publication_->revert();
-        parts_.state.set_value("pending", {});
-        throw Error(ErrorCode::timeout, what + "; the old database was put back",
-                    "see what FTL does: pihole tail-log, /var/log/pihole/FTL.log");
+        take_back(what);
       case config::FtlFailure::restart:
         report_.warnings.push_back(what + "; it was restarted");
         return restart_ftl() && publication_->wait_until_old_is_closed(util::Deadline::in(restart_deadline));
@@ -513,9 +518,27 @@ class Apply {
     return false;
   }
 
+  bool ftl_answers() const {
+    return !ftl_was_running_ || parts_.installation.dns_port == 0 ||
+           ftl_.answers(util::Deadline::in(std::min<std::chrono::milliseconds>(parts_.config.sync.ftl_deadline, std::chrono::seconds(5))));
+  }
+
+  std::string silence() const {
+    return fmt::format("pihole-FTL does not answer DNS questions on port {} after the new database was published",
+                       parts_.installation.dns_port);
+  }
+
+  [[noreturn]] void take_back(const std::string& what) {
+    publication_->revert();
+    parts_.state.set_value("pending", {});
+    // Its poll does not notice that info.updated is lower again.
+    ftl_.signal_reload();
+    throw Error(ErrorCode::timeout, what + "; the old database was put back",
+                "see what FTL does: pihole tail-log, /var/log/pihole/FTL.log");
+  }
+
   void ftl_does_not_answer() {
-    auto what = fmt::format("pihole-FTL does not answer DNS questions on port {} after the new database was published",
-                            parts_.installation.dns_port);
+    auto what = silence();
     if (parts_.config.sync.on_ftl_failure == config::FtlFailure::restart) {
       if (restart_ftl() && ftl_.answers(util::Deadline::in(restart_deadline))) {
         report_.warnings.push_back(what + "; it was restarted and answers now");
@@ -554,6 +577,11 @@ class Apply {
   }
 
   void finish_history() {
+    if (change_.transferred) {
+      auto [sent, received] = change_.transferred();
+      entry_.bytes_sent = sent;
+      entry_.bytes_received = received;
+    }
     for (const auto& warning : report_.warnings) entry_.text += (entry_.text.empty() ? "" : "; ") + warning;
     replica::StateStore::Batch batch(parts_.state);
     report_.history_id = parts_.state.add_history(entry_);
@@ -592,8 +620,11 @@ void finish_interrupted(const Parts& parts) {
   try {
     auto pending = util::decode<Pending>(*bytes);
     auto live = parts.live.identity();
-    if (live && live->device == pending.replacement.device && live->inode == pending.replacement.inode) {
-      pending.entry.text = "the run was interrupted after the new database was published";
+    const bool exchanged = live && live->device == pending.replacement.device && live->inode == pending.replacement.inode;
+    const bool records_only = pending.replacement == replica::Identity{};
+    if (exchanged || records_only) {
+      pending.entry.text = records_only ? "the run was interrupted while it set records; the next one sets what is missing"
+                                        : "the run was interrupted after the new database was published";
       pending.entry.outcome = model::Outcome::interrupted;
       parts.state.add_history(pending.entry);
     }

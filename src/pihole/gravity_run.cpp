@@ -37,9 +37,10 @@ bool gravity_process_is_visible() {
     if (name.find_first_not_of("0123456789") != std::string_view::npos) continue;
     try {
       const auto comm = util::read_file(fmt::format("/proc/{}/comm", name));
-      if (comm && util::trim(*comm) == script) return true;
       const auto command_line = util::read_file(fmt::format("/proc/{}/cmdline", name));
-      if (command_line && runs_gravity(*command_line)) return true;
+      // One that has ended and that nobody has asked for yet keeps its name, but has no command line any more.
+      if (!command_line || command_line->empty()) continue;
+      if ((comm && util::trim(*comm) == script) || runs_gravity(*command_line)) return true;
     } catch (const Error&) {
       // It ended, or it is not ours to see.
     }

@@ -8,10 +8,10 @@ namespace gsync::pihole {
 /// How a kind of rows stands in gravity.db.
 struct TableNames {
   model::Table table;
-  const char* name;      ///< quoted where it is a keyword
-  const char* key;       ///< column of the natural key
-  const char* type;      ///< column of RowKey::kind, or null
-  bool enabled;          ///< has that column
+  const char* name;  ///< quoted where it is a keyword
+  const char* key;   ///< column of the natural key
+  const char* type;  ///< column of RowKey::kind, or null
+  bool enabled;      ///< has that column
   const char* comment;
   const char* by_group;  ///< assignment table, or null for groups
   const char* item;      ///< its column of the item's id
@@ -24,6 +24,8 @@ inline constexpr std::array table_names{
     TableNames{model::Table::client, "client", "ip", nullptr, false, "comment", "client_by_group", "client_id"},
 };
 
-inline const TableNames& names_of(model::Table table) { return table_names[static_cast<std::size_t>(table)]; }
+inline const TableNames& names_of(model::Table table) {
+  return table_names[static_cast<std::size_t>(table)];
+}
 
 }  // namespace gsync::pihole

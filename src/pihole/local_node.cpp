@@ -314,7 +314,10 @@ model::Node::Copy LocalNode::copy() {
 
 model::ApplyReport LocalNode::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {
   impl_->require_lock();
-  return apply_change(impl_->parts(), change, records(), rows, copy);
+  auto report = apply_change(impl_->parts(), change, records(), rows, copy);
+  // We know the new pihole.toml already: the next run has nothing to write down.
+  if (report.counts.records_added || report.counts.records_removed) impl_->record_digests();
+  return report;
 }
 
 std::vector<model::VersionInfo> LocalNode::versions() {

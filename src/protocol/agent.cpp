@@ -171,6 +171,7 @@ void Service::apply(const Message& request) {
   auto change = parse<model::Change>(connection_, request);
   believed([&] { check(change); });
   change.started_by = started_by_;
+  change.transferred = [this] { return model::Change::Transferred{connection_.bytes_sent(), connection_.bytes_received()}; };
   if (change.whole_copy) incoming_.emplace(connection_, MessageType::bytes);
   if (!change.wishes.empty()) incoming_.emplace(connection_, MessageType::rows, true);
   require_writable("nothing is changed here");

@@ -54,7 +54,9 @@ util::FileLock Shadow::lock(util::Deadline deadline) {
 }
 
 std::optional<Identity> Shadow::identity() {
-  if (!live_.files().stat_at(directory(), name)) return std::nullopt;
+  auto st = live_.files().stat_at(directory(), name);
+  // What somebody else put there is no shadow of ours; begin() removes it.
+  if (!st || !S_ISREG(st->st_mode)) return std::nullopt;
   return identity_of(open_raw().get());
 }
 

@@ -40,6 +40,7 @@ class Replication {
   model::NodeInfo source_info_;
   model::NodeInfo target_info_;
   std::vector<AdlistDifference> blocklist_;
+  bool whole_sets_ = false;  // ask for whole sets, not for changes of them
 };
 
 std::optional<model::AdlistState> state_of(const model::Blocklist& blocklist, const model::RowKey& key) {
@@ -107,7 +108,12 @@ Result Replication::replicate_locked() {
       if (options_.action == model::Action::push) remember_push(model::Outcome::done, {}, report);
       return {source_info_, target_info_, std::move(made), std::move(report), std::move(blocklist_)};
     } catch (const Error& error) {
-      const bool may_pass = error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy;
+      // A change of a compiled set that does not fit is answered by asking for the whole set, once.
+      const bool had_sets =
+          error.code() == ErrorCode::corrupt && !whole_sets_ &&
+          std::any_of(made.change.wishes.begin(), made.change.wishes.end(), [](const auto& wish) { return wish.have.has_value(); });
+      whole_sets_ = whole_sets_ || had_sets;
+      const bool may_pass = error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy || had_sets;
       if (!may_pass || attempt == max_attempts) {
         remember(error.code() == ErrorCode::refused ? model::Outcome::refused : model::Outcome::failed, error.what());
         throw;
@@ -143,6 +149,9 @@ model::Plan Replication::plan() {
   made.change.started_by = options_.started_by;
   made.change.expected = target_info_.digests;
   made.change.force = options_.force;
+  if (whole_sets_) {
+    for (auto& wish : made.change.wishes) wish.have.reset();
+  }
   if (options_.full) make_whole_copy(made);
   return made;
 }
@@ -151,7 +160,7 @@ void Replication::read_lists_and_blocklist(model::NodeState& source, model::Node
   const auto& wanted = options_.components;
   const bool lists_differ = source_info_.digests.lists != target_info_.digests.lists;
   const bool blocklist_differs = source_info_.digests.blocklist != target_info_.digests.blocklist;
-  const bool need_blocklist = wanted.blocklist && (blocklist_differs || lists_differ);
+  const bool need_blocklist = wanted.blocklist && blocklist_differs;
   if (!(wanted.lists && lists_differ) && !need_blocklist) return;
 
   begin_step(options_, fmt::format("reading the lists of {}", target_.label()));
@@ -162,6 +171,8 @@ void Replication::read_lists_and_blocklist(model::NodeState& source, model::Node
   } else {
     source.lists = target.lists;
   }
+  // Equal digests: every adlist that has compiled rows is on both with the same ones, so none of them can go.
+  if (!blocklist_differs) return;
   // Adlists that go take their compiled rows with them, so the target's are counted even where only the lists travel.
   begin_step(options_, fmt::format("comparing the blocklists of {} and {}", source_.label(), target_.label()));
   target.blocklist = target_.blocklist();
@@ -218,8 +229,9 @@ void Replication::make_whole_copy(model::Plan& plan) const {
 }
 
 model::ApplyReport Replication::apply(model::Change& change) {
-  if (options_.bytes_sent) change.bytes_before = options_.bytes_sent();
-  if (options_.bytes_received) change.bytes_before += options_.bytes_received();
+  if (options_.bytes_sent && options_.bytes_received) {
+    change.transferred = [this] { return model::Change::Transferred{options_.bytes_sent(), options_.bytes_received()}; };
+  }
   if (change.whole_copy) {
     auto step = fmt::format("copying the database of {} to {}", source_.label(), target_.label());
     begin_step(options_, step);

@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "gsync/sync/engine.hpp"
@@ -44,13 +42,6 @@ model::Plan plan_restore(model::Node& node, const model::NodeInfo& info, const m
   plan.change.expected = info.digests;
   // Whoever says undo has seen what the last run did, and means exactly this version.
   plan.change.force = options.force || options.action == model::Action::undo;
-  auto returning = std::count_if(plan.change.rows.begin(), plan.change.rows.end(),
-                                 [](const model::RowChange& row) { return row.key.table == model::Table::adlist && !row.before; });
-  if (returning > 0) {
-    plan.warnings.push_back(fmt::format("{} without the domains that were compiled: run `pihole -g` on {}",
-                                        returning == 1 ? "1 adlist comes back" : fmt::format("{} adlists come back", returning),
-                                        node.label()));
-  }
   return plan;
 }
 

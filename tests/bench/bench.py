@@ -107,7 +107,7 @@ class Bench:
     def make(self, name, domains, numbering):
         shutil.rmtree(f"{self.root}/{name}", ignore_errors=True)
         subprocess.run([f"{self.options.build}/tests/make-pihole", "--directory", f"{self.root}/{name}", "--name", name, "--domains", str(domains), "--numbering", str(numbering),
-                        "--seed", "1", "--ftl", f"{self.options.build}/tests/ftl-stand-in"], check=True, stdout=subprocess.DEVNULL)
+                        "--seed", "1"], check=True, stdout=subprocess.DEVNULL)
 
     def config(self, name):
         return f"{self.root}/{name}/gravity-sync.toml"

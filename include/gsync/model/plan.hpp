@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -47,7 +48,13 @@ struct Change {
   std::vector<RowChange> rows;
   std::vector<BlocklistWish> wishes;  ///< adlists (as they are after `rows`) whose compiled sets follow
   Records records;            ///< nullopt: leave that kind alone
-  std::uint64_t bytes_before = 0;  ///< on the wire so far, for the history
+
+  struct Transferred {
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+  };
+  /// Bytes on the wire so far, seen from the target, for its history. Does not travel: an agent counts its own stream. May be empty.
+  std::function<Transferred()> transferred;
 };
 
 /// What a target did.
@@ -81,7 +88,7 @@ std::optional<std::string> shrink_refusal(std::string_view what, std::uint64_t b
 
 template <class Archive>
 void fields(Archive& a, Change& c) {
-  a(c.action, c.source, c.started_by, c.expected, c.force, c.whole_copy, c.copy_bytes, c.copy_lists, c.copy_blocklist, c.rows, c.wishes, c.records, c.bytes_before);
+  a(c.action, c.source, c.started_by, c.expected, c.force, c.whole_copy, c.copy_bytes, c.copy_lists, c.copy_blocklist, c.rows, c.wishes, c.records);
 }
 template <class Archive>
 void fields(Archive& a, ApplyReport& r) {

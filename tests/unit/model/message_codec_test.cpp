@@ -87,7 +87,6 @@ Change random_plan_change(Random& random) {
   for (auto n = random.below(4); n > 0; --n)
     change.wishes.push_back({random_key(random), random.flip() ? std::optional(random.set_digest()) : std::nullopt});
   change.records = random_records(random);
-  change.bytes_before = random.engine()();
   return change;
 }
 
