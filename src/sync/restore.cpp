@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/text.hpp"
 #include "run_support.hpp"
@@ -42,6 +44,13 @@ model::Plan plan_restore(model::Node& node, const model::NodeInfo& info, const m
   plan.change.expected = info.digests;
   // Whoever says undo has seen what the last run did, and means exactly this version.
   plan.change.force = options.force || options.action == model::Action::undo;
+  auto returning = std::count_if(plan.change.rows.begin(), plan.change.rows.end(),
+                                 [](const model::RowChange& row) { return row.key.table == model::Table::adlist && !row.before; });
+  // Only the node itself can tell, when it applies the change, whether it still has their compiled domains: its report then says so.
+  if (options.dry_run && returning > 0) {
+    plan.warnings.push_back(fmt::format("{} may come back without compiled domains; `pihole -g` on {} would fetch them",
+                                        util::plural(static_cast<std::uint64_t>(returning), "adlist"), node.label()));
+  }
   return plan;
 }
 
