@@ -306,7 +306,8 @@ class Apply {
     after_.compiled = read_compiled(database, after_.shape);
     auto summary = summarise({}, after_.shape, after_.rows, after_.compiled);
     if (summary.lists != change_.copy_lists || summary.blocklist != change_.copy_blocklist) {
-      throw Error(ErrorCode::corrupt, "the database that arrived is not the one that the source announced", "run it again");
+      // It is whole, so somebody edited it between the plan and the copy.
+      throw Error(ErrorCode::conflict, "the database that arrived is not the one that the source announced", "run it again");
     }
     if (before_) {
       if (!change_.force) {
