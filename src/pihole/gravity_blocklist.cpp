@@ -275,7 +275,14 @@ BlocklistWritten write_blocklist(sqlite::Database& database, const Shape& shape,
     // A delta starts from what is there, and the caller wished with exactly that.
     written.sets[ids[i]] = answers[i].delta && wishes[i].have ? *wishes[i].have : model::SetDigest{};
   }
+  std::pair<std::string, std::int64_t> last{"", -1};
   while (auto row = rows.next()) {
+    // What is out of order could not be merged in constant memory.
+    if (std::pair(row->domain, std::int64_t{row->adlist}) <= std::pair(std::string_view(last.first), last.second)) {
+      throw Error(ErrorCode::protocol, "the source's rows are out of order");
+    }
+    last.first.assign(row->domain);
+    last.second = row->adlist;
     if (row->adlist >= wishes.size()) throw Error(ErrorCode::protocol, "the source sent a row of an adlist that was not wished for");
     if (!can_travel(row->domain)) throw Error(ErrorCode::protocol, fmt::format("the source sent a row that is no domain: {}", util::printable(row->domain.substr(0, 100))));
     tables[is_allow(row->adlist)]->row(row->domain, ids[row->adlist], row->removed);
