@@ -1,5 +1,6 @@
 #include "components.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>

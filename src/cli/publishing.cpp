@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "components.hpp"
 #include "gsync/util/text.hpp"
 #include "json.hpp"

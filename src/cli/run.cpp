@@ -2,8 +2,10 @@
 
 #include <signal.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <string_view>
 
 #include "command_line.hpp"
