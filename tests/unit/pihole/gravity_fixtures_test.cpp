@@ -21,13 +21,18 @@ void PrintTo(const Fixture& fixture, std::ostream* out) {
 /// Databases that Pi-hole's own scripts made (see the README.md beside them).
 class GravityFixtures : public test::GravityFiles, public testing::WithParamInterface<Fixture> {
  protected:
+  static util::CommandResult unpack(const std::string& packed, const std::string& to) {
+    util::Command command;
+    command.argv = {"zstd", "-d", "-q", "-f", packed, "-o", to};
+    auto result = util::run(command, util::Deadline::in(std::chrono::seconds(60)));
+    ::chmod(to.c_str(), 0644);  // it has the mode of the packed file
+    return result;
+  }
   void SetUp() override {
     const auto packed = std::string(GSYNC_FIXTURES) + "/" + GetParam().name + ".db.zst";
     if (::access(packed.c_str(), R_OK) != 0) GTEST_SKIP() << packed << " is not there";
-    util::Command command;
-    command.argv = {"zstd", "-d", "-q", "-f", packed, "-o", file()};
     try {
-      const auto result = util::run(command, util::Deadline::in(std::chrono::seconds(60)));
+      const auto result = unpack(packed, file());
       ASSERT_EQ(result.exit_code, 0) << result.errors;
     } catch (const Error& error) {
       if (error.code() != ErrorCode::not_found) throw;
@@ -100,10 +105,7 @@ TEST_P(GravityFixtures, HaveTheirCompiledSetsCounted) {
 }
 
 TEST_P(GravityFixtures, CanBeBroughtToEachOthersLists) {
-  const auto packed = std::string(GSYNC_FIXTURES) + "/gravity-v6.db.zst";
-  util::Command command;
-  command.argv = {"zstd", "-d", "-q", "-f", packed, "-o", file("other.db")};
-  ASSERT_EQ(util::run(command, util::Deadline::in(std::chrono::seconds(60))).exit_code, 0);
+  ASSERT_EQ(unpack(std::string(GSYNC_FIXTURES) + "/gravity-v6.db.zst", file("other.db")).exit_code, 0);
   auto wished = read(file("other.db")).lists;
   auto database = open(file());
   const auto shape = shape_of(database);
