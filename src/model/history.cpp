@@ -30,4 +30,17 @@ std::string_view to_string(Action action) {
   return "unknown";
 }
 
+ChangeCounts& ChangeCounts::operator+=(const ChangeCounts& other) {
+  rows_added += other.rows_added;
+  rows_changed += other.rows_changed;
+  rows_removed += other.rows_removed;
+  adlists_compiled += other.adlists_compiled;
+  blocklist_added += other.blocklist_added;
+  blocklist_removed += other.blocklist_removed;
+  records_added += other.records_added;
+  records_removed += other.records_removed;
+  whole_database = whole_database || other.whole_database;
+  return *this;
+}
+
 }  // namespace gsync::model

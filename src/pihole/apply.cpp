@@ -1,19 +1,14 @@
 #include "apply.hpp"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <map>
-#include <thread>
 
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
-#include "gsync/util/text.hpp"
+#include "new_version.hpp"
 
 namespace gsync::pihole {
 namespace {
@@ -39,13 +34,17 @@ class Apply {
   model::ApplyReport run(const model::Records& records_before) {
     entry_.action = change_.action;
     entry_.source = change_.source;
-    entry_.target = parts_.config.node.name;
+    entry_.target = parts_.name;
     entry_.started_by = change_.started_by;
     check_records(records_before);
     load_before();
     bool database = change_.whole_copy || !change_.rows.empty() || !change_.wishes.empty();
     if (database) {
-      build();
+      version_.emplace(parts_, change_, before_ ? &*before_ : nullptr, reader_, copy_);
+      version_->make();
+      entry_.counts += version_->counts();
+      entry_.rows = version_->rows();
+      report_.warnings = version_->warnings();
       publish(records_before);
       look_after_ftl();
     } else if (!records_.empty()) {
@@ -63,8 +62,6 @@ class Apply {
   }
 
  private:
-  // --- what is asked for, against what is there
-
   /// Everything about the records that can be refused is refused before the database is touched.
   void check_records(const model::Records& before) {
     for (auto kind : model::record_kinds) {
@@ -92,10 +89,6 @@ class Apply {
     }
   }
 
-  [[noreturn]] static void refuse(const std::string& why) {
-    throw Error(ErrorCode::refused, why, "if that is meant, run it again with --force; --dry-run shows every row");
-  }
-
   void load_before() {
     if (change_.whole_copy) {
       if (parts_.live_state.damage()) return;
@@ -110,281 +103,6 @@ class Apply {
       if (before_->summary.lists != change_.expected.lists || before_->summary.blocklist != change_.expected.blocklist) {
         throw Error(ErrorCode::conflict, "the target has changed since the plan was made", "run it again");
       }
-    }
-  }
-
-  /// The blocklist's size after the change, from what the source announced.
-  void check_blocklist_shrink(const model::Lists& after) {
-    if (change_.force) return;
-    std::map<model::RowKey, std::uint64_t> sizes;
-    std::uint64_t had = 0;
-    for (const auto& adlist : blocklist_of(before_->rows, before_->compiled)) {
-      had += adlist.rows.count;
-      if (after.contains(adlist.key)) sizes[adlist.key] = adlist.rows.count;
-    }
-    for (std::size_t i = 0; i < change_.wishes.size(); ++i) sizes[change_.wishes[i].key] = reader_->answers().at(i).rows.count;
-    std::uint64_t will = 0;
-    for (const auto& [key, size] : sizes) will += size;
-    if (auto why = model::shrink_refusal("blocked domains", had, will, parts_.config.sync.shrink)) refuse(*why);
-  }
-
-  // --- the new version, in the shadow
-
-  void build() {
-    auto like = target_file();
-    try {
-      if (change_.whole_copy)
-        receive_copy();
-      else
-        change_rows();
-      parts_.shadow.finish(like);
-    } catch (...) {
-      parts_.shadow.discard();
-      throw;
-    }
-    auto identity = parts_.shadow.identity();
-    GSYNC_ASSERT(identity.has_value());
-    after_.summary = summarise(*identity, after_.shape, after_.rows, after_.compiled);
-  }
-
-  /// Whose owner and mode the new file gets: those of the file that it replaces, or of the directory where there is none.
-  struct stat target_file() {
-    auto& files = parts_.live.files();
-    if (auto st = files.stat_at(parts_.live.directory(), parts_.live.name())) return *st;
-    struct stat st = files.stat(parts_.live.directory());
-    st.st_mode = S_IFREG | 0664;
-    return st;
-  }
-
-  void change_rows() {
-    auto after = model::patched(before_->rows.lists, change_.rows);
-    model::check_lists(after);
-    if (!change_.force) {
-      if (auto why = model::shrink_refusal(before_->rows.lists, after, parts_.config.sync.shrink)) refuse(*why);
-    }
-    GSYNC_ASSERT(change_.wishes.empty() || reader_ != nullptr);
-    if (reader_ != nullptr) check_blocklist_shrink(after);
-
-    bool undo = change_.action == model::Action::undo || change_.action == model::Action::restore;
-    parts_.live_state.copy_live_to_building(*before_, undo ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
-    auto database = parts_.shadow.open_building();
-    after_.shape = before_->shape;
-    after_.compiled = before_->compiled;
-    {
-      sqlite::Transaction transaction(database);
-      auto written = write_rows(database, after_.shape, change_.rows, before_->compiled.greatest_id());
-      new_adlists_ = written.added_adlists;
-      entry_.counts.blocklist_removed += remove_compiled(database, after_.shape, compiled_of(written.removed_adlists));
-      forget_compiled(written.removed_adlists);
-      bool compiled = entry_.counts.blocklist_removed > 0;
-      if (reader_ != nullptr && !change_.wishes.empty()) compiled |= write_compiled(database, change_.wishes, *reader_);
-      if (undo) compiled |= bring_back_compiled(database);
-      if (compiled) write_counts(database);
-      raise_updated(database, before_->rows.mark.updated, 0);
-      transaction.commit();
-      blocklist_changed_ = compiled;
-    }
-    count_rows();
-    check_database(database, blocklist_changed_);
-    after_.rows = read_rows(database, after_.shape, nullptr);
-    if (model::digest_of(after_.rows.lists) != model::digest_of(after)) {
-      throw Error(ErrorCode::corrupt, "the changed lists do not read back as they were written", "please report this; nothing was changed");
-    }
-  }
-
-  /// Those that have rows: most adlists that go were never compiled or are empty, and looking through the table costs.
-  std::vector<std::int64_t> compiled_of(const std::vector<std::int64_t>& ids) const {
-    std::vector<std::int64_t> result;
-    for (auto id : ids) {
-      for (const auto* sets : {&before_->compiled.gravity, &before_->compiled.antigravity}) {
-        if (std::any_of(sets->begin(), sets->end(), [&](const CompiledSet& s) { return s.id == id; })) {
-          result.push_back(id);
-          break;
-        }
-      }
-    }
-    return result;
-  }
-
-  void forget_compiled(const std::vector<std::int64_t>& ids) {
-    for (auto* sets : {&after_.compiled.gravity, &after_.compiled.antigravity}) {
-      std::erase_if(*sets, [&](const CompiledSet& s) { return std::find(ids.begin(), ids.end(), s.id) != ids.end(); });
-    }
-  }
-
-  bool write_compiled(sqlite::Database& database, const std::vector<model::BlocklistWish>& wishes, model::BlocklistReader& reader) {
-    auto rows = read_rows(database, after_.shape, nullptr);
-    std::vector<std::int64_t> ids;
-    for (const auto& wish : wishes) {
-      auto id = rows.adlist_ids.find(wish.key);
-      if (id == rows.adlist_ids.end())
-        throw Error(ErrorCode::protocol, fmt::format("the change fills {}, which is not there", model::describe(wish.key)));
-      ids.push_back(id->second);
-    }
-    auto written = write_blocklist(database, after_.shape, ids, wishes, reader);
-    entry_.counts.adlists_compiled += wishes.size();
-    entry_.counts.blocklist_added += written.added;
-    entry_.counts.blocklist_removed += written.removed;
-    for (std::size_t i = 0; i < wishes.size(); ++i) {
-      auto& sets = wishes[i].key.kind == model::kind::allow_list ? after_.compiled.antigravity : after_.compiled.gravity;
-      std::erase_if(sets, [&](const CompiledSet& s) { return s.id == ids[i]; });
-      if (written.sets[ids[i]].count > 0) sets.push_back({ids[i], written.sets[ids[i]]});
-      std::sort(sets.begin(), sets.end());
-    }
-    return written.added + written.removed > 0;
-  }
-
-  /// Adlists that an undo brings back get the rows that they have in the version before, if the shadow still is that.
-  bool bring_back_compiled(sqlite::Database& database) {
-    std::vector<model::RowKey> keys;
-    for (const auto& change : change_.rows) {
-      if (change.key.table == model::Table::adlist && !change.before && change.after) keys.push_back(change.key);
-    }
-    if (keys.empty()) return false;
-    std::vector<model::BlocklistWish> wishes;
-    std::unique_ptr<model::BlocklistReader> reader;
-    auto missing = keys.size();
-    try {
-      auto previous = parts_.shadow.open_previous();
-      auto shape = shape_of(previous);
-      auto rows = read_rows(previous, shape, nullptr);
-      auto compiled = read_compiled(previous, shape);
-      std::vector<WholeSet> sets;
-      std::vector<model::BlocklistAnswer> answers;
-      for (const auto& adlist : blocklist_of(rows, compiled)) {
-        if (std::find(keys.begin(), keys.end(), adlist.key) == keys.end()) continue;
-        --missing;
-        if (adlist.rows.count == 0) continue;  // nor had it any then
-        sets.push_back(
-            {rows.adlist_ids.at(adlist.key), adlist.key.kind == model::kind::allow_list, static_cast<std::uint32_t>(wishes.size())});
-        answers.push_back({false, adlist.rows, adlist.statistics});
-        wishes.push_back({adlist.key, std::nullopt});
-      }
-      if (!sets.empty()) reader = read_blocklist(std::move(previous), shape, sets, std::move(answers));
-    } catch (const Error&) {
-      // No version before, or not a readable one: `pihole -g` fills the adlists.
-      wishes.clear();
-      missing = keys.size();
-    }
-    if (missing > 0) {
-      report_.warnings.push_back(fmt::format("{} came back without {} compiled domains; `pihole -g` fetches them",
-                                             util::plural(missing, "adlist"), missing == 1 ? "its" : "their"));
-    }
-    return reader && write_compiled(database, wishes, *reader);
-  }
-
-  void receive_copy() {
-    GSYNC_ASSERT(copy_ != nullptr);
-    parts_.shadow.begin();
-    {
-      auto file = parts_.shadow.open_building_raw(O_RDWR);
-      auto& files = parts_.live.files();
-      std::vector<std::byte> buffer(256u << 10);
-      std::uint64_t size = 0;
-      while (auto n = copy_->read(buffer)) {
-        if (size + n > change_.copy_bytes) throw Error(ErrorCode::protocol, "the source sends more than it announced");
-        files.write(file.get(), std::span(buffer).first(n), static_cast<off_t>(size));
-        size += n;
-      }
-      if (size != change_.copy_bytes)
-        throw Error(ErrorCode::protocol, fmt::format("the source announced {} bytes and sent {}", change_.copy_bytes, size));
-      files.truncate(file.get(), static_cast<off_t>(size));
-      auto header = sqlite::read_header(file.get());
-      if (!header) throw Error(ErrorCode::corrupt, "what the source sent is not an SQLite database");
-      if (header->wal) throw Error(ErrorCode::refused, "the source's database is in WAL mode");
-    }
-    auto database = parts_.shadow.open_building();
-    check_database(database, true);
-    check_schema(database);
-    after_.shape = shape_of(database);
-    {
-      sqlite::Transaction transaction(database);
-      raise_updated(database, before_ ? before_->rows.mark.updated : parts_.clock.unix_time() - 1, read_updated(database));
-      transaction.commit();
-    }
-    after_.rows = read_rows(database, after_.shape, nullptr);
-    after_.compiled = read_compiled(database, after_.shape);
-    auto summary = summarise({}, after_.shape, after_.rows, after_.compiled);
-    if (summary.lists != change_.copy_lists || summary.blocklist != change_.copy_blocklist) {
-      // It is whole, so somebody edited it between the plan and the copy.
-      throw Error(ErrorCode::conflict, "the database that arrived is not the one that the source announced", "run it again");
-    }
-    if (before_) {
-      if (!change_.force) {
-        if (auto why = model::shrink_refusal(before_->rows.lists, after_.rows.lists, parts_.config.sync.shrink)) refuse(*why);
-        if (auto why = model::shrink_refusal("blocked domains", before_->summary.blocklist_rows, summary.blocklist_rows,
-                                             parts_.config.sync.shrink))
-          refuse(*why);
-      }
-      entry_.rows = model::diff(before_->rows.lists, after_.rows.lists);
-    }
-    count_rows();
-    entry_.counts.whole_database = true;
-    for (const auto& [key, id] : after_.rows.adlist_ids) {
-      auto had = before_ ? before_->rows.adlist_ids.find(key) : after_.rows.adlist_ids.end();
-      if (!before_ || had == before_->rows.adlist_ids.end() || had->second != id) new_adlists_.push_back(id);
-    }
-    blocklist_changed_ = true;
-  }
-
-  /// A peer's database may hold only what this Pi-hole's has: a trigger or a view is code that FTL would run.
-  void check_schema(sqlite::Database& arrived) {
-    auto theirs = schema_of(arrived);
-    std::set<std::string> ours;
-    std::string from;
-    if (before_) {
-      auto reader = parts_.live.open_reader();
-      ours = schema_of(*reader);
-    } else {
-      // Live is damaged; `pihole -g` keeps the versions before.
-      for (const char* name : {"/gravity_backups/gravity.db.1", "/gravity_old.db"}) {
-        from = parts_.installation.directory + name;
-        if (::access(from.c_str(), R_OK) != 0) continue;
-        try {
-          sqlite::Database backup(from, sqlite::OpenMode::read_only);
-          shape_of(backup);
-          ours = schema_of(backup);
-          break;
-        } catch (const Error&) {
-          continue;
-        }
-      }
-      if (ours.empty()) {
-        throw Error(ErrorCode::refused,
-                    "this Pi-hole's database is damaged and there is no backup of it, so nothing tells which schema it should have",
-                    "run `pihole -r` (repair) or `pihole -g` once; then take the database again");
-      }
-    }
-    for (const auto& object : theirs) {
-      if (!ours.contains(object)) {
-        auto name = object.substr(0, object.find(' ', object.find(' ') + 1));
-        throw Error(
-            ErrorCode::incompatible,
-            fmt::format("the source's database has a {} that differs from this Pi-hole's, or that it does not have", util::printable(name)),
-            "bring both Pi-holes to the same version (`pihole -up`), or leave out --full: rows can be taken from another schema");
-      }
-    }
-    for (const auto& object : ours) {
-      if (!theirs.contains(object)) {
-        auto name = object.substr(0, object.find(' ', object.find(' ') + 1));
-        throw Error(ErrorCode::incompatible, fmt::format("the source's database lacks the {} of this Pi-hole's", util::printable(name)),
-                    "bring both Pi-holes to the same version");
-      }
-    }
-  }
-
-  static void check_database(sqlite::Database& database, bool whole) {
-    if (auto found = database.check_integrity(!whole); found != "ok") {
-      throw Error(ErrorCode::corrupt,
-                  fmt::format("the new version does not pass {}: {}", whole ? "integrity_check" : "quick_check", util::printable(found)),
-                  "nothing was changed; if live itself is damaged, take a whole database with `gravity-sync pull --full`");
-    }
-  }
-
-  void count_rows() {
-    if (!change_.whole_copy) entry_.rows = change_.rows;
-    for (const auto& row : entry_.rows) {
-      ++(!row.before ? entry_.counts.rows_added : !row.after ? entry_.counts.rows_removed : entry_.counts.rows_changed);
     }
   }
 
@@ -407,12 +125,12 @@ class Apply {
   }
 
   replica::PublishHooks hooks() {
-    return {[this] { return gravity_is_running(parts_.installation); }, [this] { signalled_ = ftl_.signal_reload(); }};
+    return {[this] { return gravity_is_running(parts_.installation); }, [this] { ftl_.signal_reload(); }};
   }
 
   void publish(const model::Records& records_before) {
     remove_list_caches();
-    remember_before(records_before, after_.summary.identity);
+    remember_before(records_before, version_->content().summary.identity);
     try {
       if (auto why = parts_.live.wal_mode()) throw Error(ErrorCode::refused, *why);
       ftl_was_running_ = ftl_.pid().has_value();
@@ -440,29 +158,37 @@ class Apply {
 
   /// There is no database whose readers or writers could be disturbed; what is there is kept under a name of ours.
   void replace_damaged() {
+    constexpr const char* damaged = "damaged.db";
     auto& files = parts_.live.files();
-    if (files.stat_at(parts_.live.directory(), parts_.live.name())) {
-      files.rename_at(parts_.live.directory(), parts_.live.name(), parts_.shadow.directory(), "damaged.db");
+    const auto ours = parts_.shadow.directory();
+    const auto theirs = parts_.live.directory();
+    if (!files.stat_at(theirs, parts_.live.name())) {
+      files.rename_at(ours, replica::Shadow::name, theirs, parts_.live.name());
+    } else {
+      if (files.exchange_at(ours, replica::Shadow::name, theirs, parts_.live.name())) {
+        files.rename_at(ours, replica::Shadow::name, ours, damaged);
+      } else {
+        files.unlink_at(ours, damaged);
+        files.link_at(theirs, parts_.live.name(), ours, damaged);
+        files.rename_at(ours, replica::Shadow::name, theirs, parts_.live.name());
+      }
       report_.warnings.push_back(
-          fmt::format("the damaged database was kept as {}/damaged.db", parts_.shadow.path().substr(0, parts_.shadow.path().rfind('/'))));
+          fmt::format("the damaged database was kept as {}/{}", parts_.shadow.path().substr(0, parts_.shadow.path().rfind('/')), damaged));
     }
-    // The damaged file's journal would be played into the new one.
-    files.unlink_at(parts_.live.directory(), parts_.live.name() + "-journal");
-    files.rename_at(parts_.shadow.directory(), replica::Shadow::name, parts_.live.directory(), parts_.live.name());
-    files.sync(parts_.live.directory());
-    files.sync(parts_.shadow.directory());
-    signalled_ = ftl_.signal_reload();
+    files.sync(theirs);
+    files.sync(ours);
+    ftl_.signal_reload();
   }
 
   /// A new adlist must not be compiled from what another one with its id left in Pi-hole's cache (a 304 from the server would make it so).
   void remove_list_caches() {
     for (const auto& directory : {parts_.installation.directory, parts_.installation.directory + "/listsCache"}) {
-      if (new_adlists_.empty()) return;
+      if (version_->new_adlists().empty()) return;
       std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), &::closedir);
       if (!open) continue;
       while (const dirent* entry = ::readdir(open.get())) {
         std::string_view name = entry->d_name;
-        for (auto id : new_adlists_) {
+        for (auto id : version_->new_adlists()) {
           if (name.starts_with(fmt::format("list.{}.", id))) parts_.live.files().unlink_at(::dirfd(open.get()), std::string(name));
         }
       }
@@ -472,6 +198,7 @@ class Apply {
   // --- FTL
 
   void look_after_ftl() {
+    const auto& after = version_->content();
     auto deadline = parts_.config.sync.ftl_deadline;
     bool kept = false;
     if (publication_) {
@@ -488,8 +215,7 @@ class Apply {
     }
     {
       replica::StateStore::Batch batch(parts_.state);
-      const bool only_rows = !change_.whole_copy && !blocklist_changed_ && change_.wishes.empty();
-      parts_.live_state.published(after_, before_ && kept ? &*before_ : nullptr, only_rows ? &change_.rows : nullptr);
+      parts_.live_state.published(after, before_ && kept ? &*before_ : nullptr, version_->only_rows_changed() ? &change_.rows : nullptr);
       batch.commit();
     }
     if (!ftl_answers()) ftl_does_not_answer();
@@ -596,12 +322,9 @@ class Apply {
   util::ByteReader* copy_;
   Ftl ftl_;
   std::optional<LiveContent> before_;  // absent when live is damaged and a whole copy replaces it
-  LiveContent after_;
-  std::vector<std::int64_t> new_adlists_;
+  std::optional<NewVersion> version_;
   std::vector<std::pair<model::RecordKind, model::RecordLines>> records_;
   std::optional<replica::Publication> publication_;
-  bool blocklist_changed_ = false;
-  bool signalled_ = false;
   bool ftl_was_running_ = false;
   model::HistoryEntry entry_;
   model::ApplyReport report_;

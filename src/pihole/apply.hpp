@@ -11,6 +11,7 @@ namespace gsync::pihole {
 
 /// What a node here is made of.
 struct Parts {
+  std::string name;
   const Installation& installation;
   const config::Config& config;
   replica::StateStore& state;

@@ -49,6 +49,8 @@ std::optional<std::string> LiveState::damage() {
     return std::pair{replica::identity_of(file.fd()), sqlite::read_header(file.fd())};
   }();
   if (!raw) return fmt::format("{} does not exist", live_.path());
+  // What looks damaged may be half of a commit that FTL plays back.
+  if (sqlite::journal_is_hot(live_.directory(), (live_.name() + "-journal").c_str())) return std::nullopt;
   const auto& [identity, header] = *raw;
   if (identity.size == 0) return fmt::format("{} is empty", live_.path());
   if (!header) return fmt::format("{} is not an SQLite database", live_.path());

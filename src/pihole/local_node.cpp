@@ -119,7 +119,7 @@ class LocalNode::Impl {
         live_state_(installation, live_, shadow_, state, clock, config.sync.lock_deadline) {}
 
   std::string name() const { return config_.node.name.empty() ? host_name() : config_.node.name; }
-  Parts parts() { return {installation_, config_, state_, clock_, live_, shadow_, live_state_}; }
+  Parts parts() { return {name(), installation_, config_, state_, clock_, live_, shadow_, live_state_}; }
 
   model::NodeInfo describe() {
     model::NodeInfo info;

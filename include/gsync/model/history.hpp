@@ -27,6 +27,7 @@ struct ChangeCounts {
   std::uint64_t records_removed = 0;
   bool whole_database = false;
 
+  ChangeCounts& operator+=(const ChangeCounts& other);
   bool any() const {
     return rows_added || rows_changed || rows_removed || adlists_compiled || blocklist_added || blocklist_removed || records_added || records_removed || whole_database;
   }

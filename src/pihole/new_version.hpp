@@ -1,0 +1,61 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "apply.hpp"
+
+namespace gsync::pihole {
+
+/// The version that a Change asks for, made in the shadow and checked: rows changed in a copy of live, or a whole database that arrives.
+/// After make() it is shadow.db, whole and on the disk; after an Error there is none. Live is only read.
+class NewVersion {
+ public:
+  /// `before` is null when live is damaged and a whole copy replaces it. All must outlive it.
+  NewVersion(const Parts& parts, const model::Change& change, const LiveContent* before, model::BlocklistReader* rows,
+             util::ByteReader* copy)
+      : parts_(parts), change_(change), before_(before), reader_(rows), copy_(copy) {}
+
+  /// Errors: refused (a safety check), incompatible (a schema that is not ours), corrupt, protocol (the source lies), conflict, busy,
+  /// no_space, and whatever the readers throw.
+  void make();
+
+  const LiveContent& content() const { return after_; }
+  const model::ChangeCounts& counts() const { return counts_; }
+  const std::vector<model::RowChange>& rows() const { return rows_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  /// Ids under which Pi-hole's cache of downloaded lists may hold another list's content.
+  const std::vector<std::int64_t>& new_adlists() const { return new_adlists_; }
+  /// Nothing but rows that people edit differs from the version before.
+  bool only_rows_changed() const { return !change_.whole_copy && !blocklist_changed_ && change_.wishes.empty(); }
+
+ private:
+  struct stat target_file();
+  void change_rows();
+  void check_blocklist_shrink(const model::Lists& after);
+  std::vector<std::int64_t> compiled_of(const std::vector<std::int64_t>& ids) const;
+  void forget_compiled(const std::vector<std::int64_t>& ids);
+  bool write_compiled(sqlite::Database& database, const std::vector<model::BlocklistWish>& wishes, model::BlocklistReader& reader);
+  bool bring_back_compiled(sqlite::Database& database);
+  void receive_copy();
+  void receive_bytes();
+  void check_schema(sqlite::Database& arrived);
+  std::set<std::string> own_schema();
+  void count_rows();
+
+  const Parts& parts_;
+  const model::Change& change_;
+  const LiveContent* before_;
+  model::BlocklistReader* reader_;
+  util::ByteReader* copy_;
+  LiveContent after_;
+  model::ChangeCounts counts_;
+  std::vector<model::RowChange> rows_;
+  std::vector<std::string> warnings_;
+  std::vector<std::int64_t> new_adlists_;
+  bool blocklist_changed_ = false;
+};
+
+/// Error{refused} for a safety check that --force overrides.
+[[noreturn]] void refuse(const std::string& why);
+
+}  // namespace gsync::pihole
