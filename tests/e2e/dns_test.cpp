@@ -73,6 +73,13 @@ void expect_no_gap(const ProbeCounts& counts) {
              counts.longest_gap.count());
 }
 
+/// So that tests that run beside each other do not take each other's time: one of them asks as fast as it can.
+ProbeOptions moderate() {
+  ProbeOptions options;
+  options.per_second = 2'000;
+  return options;
+}
+
 /// `rounds` publishes through the engine and two LocalNodes, with an FTL on the target.
 struct InProcess {
   explicit InProcess(bool musl = false, FtlOptions ftl_options = {})
@@ -80,10 +87,10 @@ struct InProcess {
     target.reopen();
   }
 
-  void publish(std::size_t rounds) {
+  void publish(std::size_t rounds, const ProbeOptions& speed = {}) {
     const auto names = names_to_ask(target.directory);
     ASSERT_GT(names.size(), 500U);
-    DnsProbe probe(ftl.port(), names);
+    DnsProbe probe(ftl.port(), names, speed);
     ASSERT_TRUE(probe.wait_for_answers(200, patience));
     sync::Options pull;
     pull.started_by = "test";
@@ -122,7 +129,7 @@ TEST(Dns, NoBlockedNameIsAllowedAndNoQueryIsLostDuringTwoHundredPublishes) {
 
 TEST(Dns, NorWithTheStaticBuildOfFtlWhoseSignalIsAnother) {
   InProcess pair(true);
-  pair.publish(40);
+  pair.publish(40, moderate());
   EXPECT_NE(pair.ftl.pid(), 0);
   EXPECT_GE(pair.ftl.stats().signals, 40U);
 }
@@ -131,14 +138,14 @@ TEST(Dns, NorWithAnFtlThatOnlyListensToSignals) {
   FtlOptions only_signals;
   only_signals.poll = false;
   InProcess pair(false, only_signals);
-  pair.publish(40);
+  pair.publish(40, moderate());
 }
 
 TEST(Dns, NorWhereNoSignalIsPossibleAndFtlNoticesByItsOwnPoll) {
   InProcess pair;
   // As with a Pi-hole whose process is hidden from us.
   ASSERT_EQ(::unlink(pair.target.directory.pid_file().c_str()), 0);
-  pair.publish(12);
+  pair.publish(12, moderate());
   EXPECT_EQ(pair.ftl.stats().signals, 0U);
 }
 
@@ -150,7 +157,7 @@ TEST_F(DnsOverSsh, NoBlockedNameIsAllowedDuringTwentyPullsOfTheProgram) {
   two.ph2 = options("ph2", 7);
   TwoNodes nodes(two);
   FtlProcess ftl(nodes.ph2);
-  DnsProbe probe(ftl.port(), names_to_ask(nodes.ph2));
+  DnsProbe probe(ftl.port(), names_to_ask(nodes.ph2), moderate());
   ASSERT_TRUE(probe.wait_for_answers(200, patience));
   for (std::size_t round = 0; round < 20; ++round) {
     change(nodes.ph1, round);
@@ -163,7 +170,7 @@ TEST_F(DnsOverSsh, NoBlockedNameIsAllowedDuringTwentyPullsOfTheProgram) {
   expect_no_gap(probe.stop());
   EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
   // A whole copy and an undo are published the same way.
-  DnsProbe second(ftl.port(), names_to_ask(nodes.ph2));
+  DnsProbe second(ftl.port(), names_to_ask(nodes.ph2), moderate());
   ASSERT_TRUE(second.wait_for_answers(200, patience));
   ASSERT_TRUE(succeeded(nodes.run({"pull", "--full"})));
   ASSERT_TRUE(succeeded(nodes.run({"restore", "1"})));
