@@ -203,7 +203,7 @@ class Apply {
     bool kept = false;
     if (publication_) {
       bool closed = publication_->wait_until_old_is_closed(util::Deadline::in(deadline));
-      if (!closed) closed = ftl_did_not_reload();
+      if (!closed && publication_->watchable()) closed = ftl_did_not_reload();
       // While the old version can still be had.
       if (closed && parts_.config.sync.on_ftl_failure == config::FtlFailure::undo && !ftl_answers()) take_back(silence());
       if (closed) {

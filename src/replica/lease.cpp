@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <ctime>
 
 namespace gsync::replica {
@@ -41,12 +42,12 @@ class LeaseSignalBlocked {
 
 }  // namespace
 
-bool nobody_else_has_it_open(int fd) {
+OpenElsewhere open_elsewhere(int fd) {
   // A write lease is granted exactly when no other open file description of the file exists (fcntl(2)). It is given back at once.
   LeaseSignalBlocked blocked(fd);
-  if (::fcntl(fd, F_SETLEASE, F_WRLCK) != 0) return false;
+  if (::fcntl(fd, F_SETLEASE, F_WRLCK) != 0) return errno == EAGAIN || errno == EBUSY ? OpenElsewhere::yes : OpenElsewhere::unknown;
   ::fcntl(fd, F_SETLEASE, F_UNLCK);
-  return true;
+  return OpenElsewhere::no;
 }
 
 }  // namespace gsync::replica

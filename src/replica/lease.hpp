@@ -2,8 +2,14 @@
 
 namespace gsync::replica {
 
-/// Whether `fd` is the only open file description of its file, on this host and this filesystem. False also where leases are not known or
-/// the file is not ours: the careful answer. Not for live: while the question is asked, somebody who opens the file waits.
-bool nobody_else_has_it_open(int fd);
+enum class OpenElsewhere : unsigned char {
+  no,
+  yes,
+  unknown,  ///< this filesystem has no leases, or the file is not ours
+};
+
+/// Whether anybody else, on this host and this filesystem, has an open file description of `fd`'s file. Not for live: while the question is asked, somebody who opens the
+/// file waits.
+OpenElsewhere open_elsewhere(int fd);
 
 }  // namespace gsync::replica

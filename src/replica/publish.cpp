@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* previous_name = "shadow.previous";
 constexpr auto revert_deadline = std::chrono::seconds(5);
+constexpr auto unwatched_wait = std::chrono::milliseconds(2'500);
 
 /// Step 2. A writer is done in milliseconds; waiting for it beats planning again.
 sqlite::WriterLock keep_writers_off(const LiveFile& live, int fd, util::Clock& clock, util::Deadline deadline) {
@@ -147,12 +148,22 @@ void Publication::replace_by_link() {
 bool Publication::wait_until_old_is_closed(util::Deadline deadline) {
   // FTL closes within 10 to 50 ms of a signal, within a second by its poll.
   auto pause = std::chrono::milliseconds(1);
-  while (!nobody_else_has_it_open(raw_.fd())) {
+  for (;;) {
+    switch (open_elsewhere(raw_.fd())) {
+      case OpenElsewhere::no:
+        return true;
+      case OpenElsewhere::yes:
+        break;
+      case OpenElsewhere::unknown:
+        // Long enough for FTL's poll; writers are kept off meanwhile.
+        watchable_ = false;
+        clock_.sleep(std::min<std::chrono::milliseconds>(unwatched_wait, deadline.remaining()));
+        return false;
+    }
     if (deadline.passed()) return false;
     clock_.sleep(pause);
     pause = std::min(pause * 2, std::chrono::milliseconds(20));
   }
-  return true;
 }
 
 bool Publication::keep_old() {

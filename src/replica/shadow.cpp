@@ -75,7 +75,7 @@ void Shadow::begin(Previous previous) {
     files.unlink_at(directory(), name);
     st.reset();
   }
-  if (st && previous == Previous::reuse && !nobody_else_has_it_open(files.open_at(directory(), name, O_RDWR).get())) {
+  if (st && previous == Previous::reuse && open_elsewhere(files.open_at(directory(), name, O_RDWR).get()) != OpenElsewhere::no) {
     // The live file of a reader that has not reloaded since a publication that was killed: it would read what we write.
     files.unlink_at(directory(), name);
     st.reset();

@@ -26,12 +26,16 @@ class Publication {
   /// Whoever holds a write lock on live is waited for until `deadline`, then Error{busy}. On any Error live is as it was.
   Publication(LiveFile& live, Shadow& shadow, const Identity& expected, const PublishHooks& hooks, util::Clock& clock, util::Deadline deadline);
 
-  /// Step 6: keeps writers off the old file until nobody has it open any more; false at the deadline (a reader has not reloaded). May be called again.
+  /// Step 6: keeps writers off the old file until nobody has it open any more; false at the deadline (a reader has not reloaded), or, where watchable() turns out false, after a
+  /// time in which FTL's poll comes by. May be called again.
   bool wait_until_old_is_closed(util::Deadline deadline);
+  /// False once it has shown that this filesystem does not tell who has a file open: then nobody can be blamed for not reloading.
+  bool watchable() const { return watchable_; }
 
   /// Step 7: the old file becomes the shadow; false when somebody wrote to it in spite of the lock, and what it holds must be looked at.
   bool keep_old();
-  /// Leaves the old file to its last readers: it has no name any more.
+  /// Leaves the old file to its last readers: it has no name any more. The lock goes: should such a reader outlive it, a writer's journal beside the new file could still be taken
+  /// for its own, which is why this is the last resort.
   void abandon_old();
   /// Exchanges the two back, for a reader that never took the new one. Error{conflict} when the new one was edited or replaced since, Error{busy} when
   /// somebody keeps it locked; both leave things as they are. Afterwards "old" is the version that was taken back, kept from writers in its turn.
@@ -65,6 +69,7 @@ class Publication {
   std::chrono::microseconds held_{0};
   bool atomic_ = true;
   bool durable_ = true;
+  bool watchable_ = true;
 };
 
 }  // namespace gsync::replica
