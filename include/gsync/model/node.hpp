@@ -14,7 +14,8 @@
 namespace gsync::model {
 
 /// A Pi-hole that can be a source or a target, here (pihole::LocalNode) or far away (protocol::RemoteNode). The engine does not know which. One thread uses a Node
-/// at a time. All calls throw Error; after an error of a far node the connection is over, while a node here can be asked again.
+/// at a time. All calls throw Error. After one that the node itself answered (busy, conflict, refused…) it can be asked again; after a lost
+/// connection, a deadline or a violation of the protocol a far node is gone.
 class Node {
  public:
   virtual ~Node() = default;
@@ -54,7 +55,7 @@ class Node {
   /// Error{not_found}.
   virtual Version version(std::int64_t id) = 0;
 
-  /// Writes a line into this node's history (a refusal, a push that this node started). A read-only node ignores it.
+  /// Writes a line into this node's history (a refusal, a push that this node started). Not to be counted on: a read-only node keeps none.
   virtual void note(const HistoryEntry& entry) = 0;
 };
 
