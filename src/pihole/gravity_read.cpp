@@ -22,7 +22,7 @@ void each_row(sqlite::Database& database, const std::string& sql, int key_column
   std::array<std::int64_t, 2> key{least, least};
   for (bool more = true; more;) {
     for (int i = 0; i < key_columns; ++i) statement.bind(i + 1, key[static_cast<std::size_t>(i)]);
-    if (pacer != nullptr) pacer->begin();
+    if (pacer != nullptr) pacer->begin_after_writers(database);
     more = false;
     while (statement.step()) {
       for (int i = 0; i < key_columns; ++i) key[static_cast<std::size_t>(i)] = statement.integer(i);

@@ -43,20 +43,16 @@ LiveSummary summarise(const replica::Identity& identity, const Shape& shape, con
 }
 
 std::optional<std::string> LiveState::damage() {
-  auto raw = [&]() -> std::optional<std::pair<replica::Identity, std::optional<sqlite::FileHeader>>> {
-    if (!live_.identity()) return std::nullopt;
-    auto file = live_.open_raw();
-    return std::pair{replica::identity_of(file.fd()), sqlite::read_header(file.fd())};
-  }();
-  if (!raw) return fmt::format("{} does not exist", live_.path());
+  auto identity = live_.identity();
+  if (!identity) return fmt::format("{} does not exist", live_.path());
   // What looks damaged may be half of a commit that FTL plays back.
   if (sqlite::journal_is_hot(live_.directory(), (live_.name() + "-journal").c_str())) return std::nullopt;
-  const auto& [identity, header] = *raw;
-  if (identity.size == 0) return fmt::format("{} is empty", live_.path());
+  if (identity->size == 0) return fmt::format("{} is empty", live_.path());
+  auto header = live_.header();
   if (!header) return fmt::format("{} is not an SQLite database", live_.path());
   auto expected = std::uint64_t{header->pages} * header->page_size;
-  if (expected > static_cast<std::uint64_t>(identity.size)) {
-    return fmt::format("{} is truncated: it has {} of {} bytes", live_.path(), identity.size, expected);
+  if (expected > static_cast<std::uint64_t>(identity->size)) {
+    return fmt::format("{} is truncated: it has {} of {} bytes", live_.path(), identity->size, expected);
   }
   return std::nullopt;
 }
@@ -112,6 +108,7 @@ LiveContent LiveState::read(const replica::Identity& identity) {
   LiveContent content;
   {
     auto reader = live_.open_reader();
+    sqlite::Pacer({}, clock_).begin_after_writers(*reader);
     content.shape = shape_of(*reader);
     content.rows = read_rows_in_steps(*reader, content.shape);
   }

@@ -158,7 +158,9 @@ std::string hint_for(std::string_view said, std::string_view peer, Side side) {
         ErrorCode::timeout,
         fmt::format("{} did not introduce itself within {:g} s{}", peer, std::chrono::duration<double>(limits.connect).count(), wrote),
         hint);
-  if (words.failure) throw Error(words.failure->code(), fmt::format("{}: {}{}", peer, words.failure->what(), wrote), hint);
+  // A command that ended and said why is no lost connection, whichever of the two we noticed first.
+  if (words.failure && (wrote.empty() || words.failure->code() != ErrorCode::unreachable))
+    throw Error(words.failure->code(), fmt::format("{}: {}{}", peer, words.failure->what(), wrote), hint);
   if (!words.bytes.empty())
     throw Error(ErrorCode::unreachable, fmt::format("the connection to {} ended in the middle of its first line{}", peer, wrote), hint);
   throw Error(ErrorCode::protocol, fmt::format("{} ended the connection before it said anything{}", peer, wrote), hint);

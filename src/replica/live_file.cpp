@@ -59,12 +59,16 @@ std::optional<Identity> LiveFile::identity() {
   return identity_of(fd.get());
 }
 
-std::optional<std::string> LiveFile::wal_mode() {
+std::optional<sqlite::FileHeader> LiveFile::header() {
   std::unique_lock lock(guard());
   if (!files_.stat_at(directory_.get(), name_)) return std::nullopt;
   auto fd = files_.open_at(directory_.get(), name_, O_RDONLY);
-  auto header = sqlite::read_header(fd.get());
-  if (header && header->wal) return fmt::format("{} is in WAL mode, which Pi-hole does not use: exchanging it would lose what stands in its -wal file", path_);
+  return sqlite::read_header(fd.get());
+}
+
+std::optional<std::string> LiveFile::wal_mode() {
+  auto found = header();
+  if (found && found->wal) return fmt::format("{} is in WAL mode, which Pi-hole does not use: exchanging it would lose what stands in its -wal file", path_);
   if (auto wal = files_.stat_at(directory_.get(), name_ + "-wal"); wal && wal->st_size > 0) {
     return fmt::format("{}-wal exists: another program uses the database in WAL mode", path_);
   }

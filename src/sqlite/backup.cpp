@@ -34,6 +34,13 @@ struct BackupFinisher {
 
 }  // namespace
 
+void Pacer::begin_after_writers(Database& database) {
+  constexpr auto patience = std::chrono::milliseconds(50);
+  constexpr auto look = std::chrono::microseconds(300);
+  for (auto waited = std::chrono::nanoseconds(0); waited < patience && database.writer_is_active(); waited += look) clock_.sleep(look);
+  begin();
+}
+
 void Pacer::pause() {
   auto busy = clock_.now() - start_;
   clock_.sleep(busy * static_cast<int>(pace_.share - 1));
@@ -50,7 +57,7 @@ void backup(Database& source, Database& destination, const Pace& pace, util::Clo
   int restarts = 0;
   int done = 0;
   for (;;) {
-    pacer.begin();
+    pacer.begin_after_writers(source);
     int code = sqlite3_backup_step(copy.get(), pages);
     auto elapsed = pacer.elapsed();
     if (code == SQLITE_DONE) break;

@@ -102,6 +102,13 @@ void Database::set_busy_timeout(std::chrono::milliseconds time) {
   sqlite3_busy_timeout(handle_, static_cast<int>(time.count()));
 }
 
+bool Database::writer_is_active() {
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr || file->pMethods == nullptr) return false;
+  int reserved = 0;
+  return file->pMethods->xCheckReservedLock(file, &reserved) == SQLITE_OK && reserved != 0;
+}
+
 std::int64_t Database::last_insert_rowid() const {
   return sqlite3_last_insert_rowid(handle_);
 }

@@ -75,6 +75,9 @@ class LiveFile {
   /// nullopt when there is no file of that name. Reads the file's first hundred bytes and nothing else.
   std::optional<Identity> identity();
 
+  /// Of the file as it is; nullopt when it is missing, shorter than a header or not SQLite.
+  std::optional<sqlite::FileHeader> header();
+
   /// Why this file must not be exchanged or read now, in a sentence: it is in WAL mode, or a -wal file is beside it. nullopt when all is well or it is missing.
   std::optional<std::string> wal_mode();
 

@@ -43,6 +43,8 @@ class Database {
 
   /// Waits for locks of other connections for up to `time` (default: not at all).
   void set_busy_timeout(std::chrono::milliseconds time);
+  /// Whether another connection is between its first change and its commit (SQLite's RESERVED lock). To be asked without a transaction of our own.
+  bool writer_is_active();
   std::int64_t last_insert_rowid() const;
   std::int64_t changes() const;
   const std::string& path() const { return path_; }
@@ -115,6 +117,9 @@ class Pacer {
  public:
   Pacer(const Pace& pace, util::Clock& clock) : pace_(pace), clock_(clock), start_(clock.now()) {}
   void begin() { start_ = clock_.now(); }
+  /// The same, but lets a writer finish first, for a moment: a reader that comes in between its first change and its commit makes the commit of a writer without a busy
+  /// handler fail.
+  void begin_after_writers(Database& database);
   bool step_is_over() const { return clock_.now() - start_ >= pace_.step; }
   std::chrono::nanoseconds elapsed() const { return clock_.now() - start_; }
   /// To be called without any lock.
