@@ -2,6 +2,7 @@
 #include "publishing.hpp"
 
 namespace gsync::cli {
+
 ExitCode run_pull(Context& context) {
   auto connection = context.connect(context.peer());
   auto options = engine_options(context, model::Action::pull, connection.node.get());

@@ -68,7 +68,7 @@ void expect_no_gap(const ProbeCounts& counts) {
   EXPECT_EQ(counts.allowed, 0U) << (counts.allowed_names.empty() ? "" : counts.allowed_names[0]);
   EXPECT_EQ(counts.lost, 0U);
   EXPECT_EQ(counts.other, 0U);
-  EXPECT_GT(counts.blocked, 100U);
+  EXPECT_GT(counts.blocked, 1'000U);
   fmt::print("asked {}, blocked {}, longest time without a blocked answer {} ms\n", counts.asked, counts.blocked,
              counts.longest_gap.count());
 }
@@ -175,6 +175,8 @@ TEST_F(DnsOverSsh, NoBlockedNameIsAllowedDuringTwentyPullsOfTheProgram) {
   ASSERT_TRUE(succeeded(nodes.run({"pull", "--full"})));
   ASSERT_TRUE(succeeded(nodes.run({"restore", "1"})));
   ASSERT_TRUE(second.wait_for_answers(500, patience));
+  // A quick machine is done before a thousand questions were asked.
+  ASSERT_TRUE(second.wait_for_answers(1'100, patience));
   expect_no_gap(second.stop());
 }
 
