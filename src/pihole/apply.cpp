@@ -25,6 +25,7 @@ void fields(Archive& a, Pending& p) {
 
 constexpr auto writer_deadline = std::chrono::seconds(5);  // a writer that keeps its lock longer than this is not a web page
 constexpr auto restart_deadline = std::chrono::seconds(30);
+constexpr auto record_deadline = std::chrono::seconds(30);
 
 class Apply {
  public:
@@ -293,14 +294,16 @@ class Apply {
   // --- records and the books
 
   void set_all_records() {
-    bool first = true;
+    if (records_.empty()) return;
+    auto& access = parts_.records;
+    std::vector<model::RecordKind> kinds;
     for (const auto& [kind, lines] : records_) {
-      // FTL re-reads and rewrites the file after each change; a second write in between is lost (PIHOLE.md §3).
-      if (!first) parts_.clock.sleep(parts_.config.sync.record_spacing);
-      first = false;
-      set_records(parts_.installation, kind, lines, util::Deadline::in(std::chrono::seconds(30)));
-      if (kind != model::RecordKind::dns) report_.dns_paused = entry_.dns_paused = true;
+      if (!kinds.empty() && access.needs_spacing()) parts_.clock.sleep(parts_.config.sync.record_spacing);
+      kinds.push_back(kind);
+      for (auto& warning : access.set(kind, lines, util::Deadline::in(record_deadline))) report_.warnings.push_back(std::move(warning));
+      if (access.pauses_dns(kind)) report_.dns_paused = entry_.dns_paused = true;
     }
+    access.settle(kinds, util::Deadline::in(record_deadline));
   }
 
   void finish_history() {

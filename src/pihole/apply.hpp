@@ -6,6 +6,7 @@
 #include "gsync/pihole/ftl.hpp"
 #include "gsync/replica/publish.hpp"
 #include "live_state.hpp"
+#include "record_access.hpp"
 
 namespace gsync::pihole {
 
@@ -19,6 +20,7 @@ struct Parts {
   replica::LiveFile& live;
   replica::Shadow& shadow;
   LiveState& live_state;
+  RecordAccess& records;
 };
 
 /// Carries out one Change under the node's lock: check, build in the shadow, check again, publish, FTL, records, history.
@@ -28,8 +30,5 @@ model::ApplyReport apply_change(const Parts& parts, const model::Change& change,
 /// Finishes what a crash in the middle of a publish has left in the books: the history line is written if the exchange happened, and
 /// forgotten if not.
 void finish_interrupted(const Parts& parts);
-
-/// The records as this node has them now; nullopt and a reason for the kinds that it cannot give.
-model::Records read_records(const Installation& installation, std::array<std::string, 3>& unavailable);
 
 }  // namespace gsync::pihole

@@ -69,41 +69,19 @@ std::string host_name() {
   return name.data();
 }
 
-struct TomlDigests {
-  std::string file;  // device, inode, size, mtime
-  std::array<std::optional<model::Digest>, 3> records;
+/// What we remember of the records, so that an unchanged Pi-hole's are not parsed again.
+struct RecordSummary {
+  std::string identity;
+  std::array<std::optional<model::Digest>, 3> digests;
   std::array<std::string, 3> unavailable;
+  std::vector<std::string> notes;
 };
 template <class Archive>
-void fields(Archive& a, TomlDigests& d) {
-  a(d.file, d.records, d.unavailable);
+void fields(Archive& a, RecordSummary& s) {
+  a(s.identity, s.digests, s.unavailable, s.notes);
 }
 
 }  // namespace
-
-model::Records read_records(const Installation& installation, std::array<std::string, 3>& unavailable) {
-  model::Records records;
-  if (installation.ftl_binary.empty()) {
-    unavailable.fill("pihole-FTL was not found on this host, and only it can change them");
-    return records;
-  }
-  PiholeToml toml;
-  try {
-    toml = installation.read_toml();
-  } catch (const Error& error) {
-    unavailable.fill(error.what());
-    return records;
-  }
-  for (auto kind : model::record_kinds) {
-    auto i = model::index_of(kind);
-    try {
-      records[i] = model::parse_records(kind, toml.records[i]);
-    } catch (const Error& error) {
-      unavailable[i] = fmt::format("{}: {}", installation.toml_path(), error.what());
-    }
-  }
-  return records;
-}
 
 class LocalNode::Impl {
  public:
@@ -116,10 +94,11 @@ class LocalNode::Impl {
         software_(std::move(software)),
         live_(installation.gravity_database, files),
         shadow_(live_),
-        live_state_(installation, live_, shadow_, state, clock, config.sync.lock_deadline) {}
+        live_state_(installation, live_, shadow_, state, clock, config.sync.lock_deadline),
+        records_(make_record_access(installation)) {}
 
   std::string name() const { return config_.node.name.empty() ? host_name() : config_.node.name; }
-  Parts parts() { return {name(), installation_, config_, state_, clock_, live_, shadow_, live_state_}; }
+  Parts parts() { return {name(), installation_, config_, state_, clock_, live_, shadow_, live_state_, *records_}; }
 
   model::NodeInfo describe() {
     model::NodeInfo info;
@@ -129,9 +108,10 @@ class LocalNode::Impl {
     info.core_version = installation_.core_version;
     info.ftl_version = installation_.ftl_version;
     describe_live(info);
-    auto records = record_digests();
-    info.digests.records = records.records;
+    auto records = record_summary();
+    info.digests.records = records.digests;
     info.capabilities.records_unavailable = records.unavailable;
+    info.notes.insert(info.notes.end(), records.notes.begin(), records.notes.end());
     info.notes.emplace_back(
         "not synced: upstream servers, DHCP ranges and leases, passwords, interfaces and all other settings of FTL; they belong to this "
         "host");
@@ -163,26 +143,20 @@ class LocalNode::Impl {
     }
   }
 
-  /// Parsing pihole.toml takes longer than all the rest of a run that finds nothing to do.
-  TomlDigests record_digests() {
-    struct stat st {};
-    std::string file;
-    if (::stat(installation_.toml_path().c_str(), &st) == 0) {
-      file = fmt::format("{:x}:{:x}:{:x}:{:x}.{:x}:{}", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-                         installation_.ftl_binary.empty());
-    }
-    if (auto bytes = state_.value("records"); bytes && !file.empty()) {
+  /// Parsing them takes longer than all the rest of a run that finds nothing to do.
+  RecordSummary record_summary() {
+    const auto identity = records_->identity();
+    if (auto bytes = state_.value("records"); bytes && !identity.empty()) {
       try {
-        if (auto known = util::decode<TomlDigests>(*bytes); known.file == file) return known;
+        if (auto known = util::decode<RecordSummary>(*bytes); known.identity == identity) return known;
       } catch (const Error&) {
         // Written by an older version of ours: read anew.
       }
     }
-    TomlDigests result;
-    auto records = read_records(installation_, result.unavailable);
-    result.file = file;
-    for (std::size_t i = 0; i < records.size(); ++i) {
-      if (records[i]) result.records[i] = model::digest_of(*records[i]);
+    auto reading = records_->read();
+    RecordSummary result{identity, {}, std::move(reading.unavailable), std::move(reading.notes)};
+    for (std::size_t i = 0; i < reading.records.size(); ++i) {
+      if (reading.records[i]) result.digests[i] = model::digest_of(*reading.records[i]);
     }
     state_.set_value("records", util::encode(result));
     return result;
@@ -268,6 +242,7 @@ class LocalNode::Impl {
   replica::LiveFile live_;
   replica::Shadow shadow_;
   LiveState live_state_;
+  std::unique_ptr<RecordAccess> records_;
   std::optional<util::FileLock> lock_;
 };
 
@@ -293,8 +268,7 @@ model::Lists LocalNode::lists() {
 }
 
 model::Records LocalNode::records() {
-  std::array<std::string, 3> unavailable;
-  return read_records(impl_->installation_, unavailable);
+  return impl_->records_->read().records;
 }
 
 model::Blocklist LocalNode::blocklist() {
@@ -315,8 +289,8 @@ model::Node::Copy LocalNode::copy() {
 model::ApplyReport LocalNode::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {
   impl_->require_lock();
   auto report = apply_change(impl_->parts(), change, records(), rows, copy);
-  // We know the new pihole.toml already: the next run has nothing to write down.
-  if (report.counts.records_added || report.counts.records_removed) impl_->record_digests();
+  // We know the new records already: the next run has nothing to write down.
+  if (report.counts.records_added || report.counts.records_removed) impl_->record_summary();
   return report;
 }
 

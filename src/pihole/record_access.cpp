@@ -1,0 +1,68 @@
+#include "record_access.hpp"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include "gsync/pihole/ftl.hpp"
+#include "gsync/util/error.hpp"
+
+namespace gsync::pihole {
+namespace {
+
+/// v6: pihole.toml, which FTL alone writes.
+class TomlRecords final : public RecordAccess {
+ public:
+  explicit TomlRecords(const Installation& installation) : installation_(installation) {}
+
+  std::string identity() const override {
+    struct stat st {};
+    if (::stat(installation_.toml_path().c_str(), &st) != 0) return {};
+    return fmt::format("{:x}:{:x}:{:x}:{:x}.{:x}:{}", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                       installation_.ftl_binary.empty());
+  }
+
+  Reading read() const override {
+    Reading reading;
+    if (installation_.ftl_binary.empty()) {
+      reading.unavailable.fill("pihole-FTL was not found on this host, and only it can change them");
+      return reading;
+    }
+    PiholeToml toml;
+    try {
+      toml = installation_.read_toml();
+    } catch (const Error& error) {
+      reading.unavailable.fill(error.what());
+      return reading;
+    }
+    for (auto kind : model::record_kinds) {
+      auto i = model::index_of(kind);
+      try {
+        reading.records[i] = model::parse_records(kind, toml.records[i]);
+      } catch (const Error& error) {
+        reading.unavailable[i] = fmt::format("{}: {}", installation_.toml_path(), error.what());
+      }
+    }
+    return reading;
+  }
+
+  std::vector<std::string> set(model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) override {
+    set_records(installation_, kind, lines, deadline);
+    return {};
+  }
+
+  bool pauses_dns(model::RecordKind kind) const override { return kind != model::RecordKind::dns; }
+
+  // FTL re-reads and rewrites the file after each change; a second write in between is lost (PIHOLE.md §3).
+  bool needs_spacing() const override { return true; }
+
+ private:
+  const Installation& installation_;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordAccess> make_record_access(const Installation& installation) {
+  return std::make_unique<TomlRecords>(installation);
+}
+
+}  // namespace gsync::pihole

@@ -1,0 +1,45 @@
+#pragma once
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gsync/model/records.hpp"
+#include "gsync/pihole/installation.hpp"
+#include "gsync/util/deadline.hpp"
+
+namespace gsync::pihole {
+
+/// How the records of one installation are read and set. LocalNode and Apply know no other way.
+class RecordAccess {
+ public:
+  virtual ~RecordAccess() = default;
+
+  /// Changes whenever what read() gives may have changed, so that an unchanged Pi-hole costs a look at a file or two. Empty: do not
+  /// remember.
+  virtual std::string identity() const = 0;
+
+  struct Reading {
+    model::Records records;                  ///< parsed by our own grammar; nullopt for the kinds that cannot be given or taken here
+    std::array<std::string, 3> unavailable;  ///< by RecordKind: why; empty for those that are in `records`
+    std::vector<std::string> notes;          ///< what stands there and is not synced, one sentence each, for NodeInfo
+  };
+  /// Does not throw for what a person wrote there: that is a reason in `unavailable`.
+  virtual Reading read() const = 0;
+
+  /// Makes one kind what `lines` says, which were parsed and differ from what read() gave. Errors as those of pihole::set_records. Gives
+  /// what the person should hear of it, one sentence each.
+  virtual std::vector<std::string> set(model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) = 0;
+  /// After the last set() of a run, or of one that was interrupted: what was set of these kinds takes effect. May be called once too often.
+  virtual void settle(const std::vector<model::RecordKind>&, util::Deadline) {}
+
+  /// Setting this kind makes FTL restart, and DNS pause.
+  virtual bool pauses_dns(model::RecordKind kind) const = 0;
+  /// Whether two calls of set() must be [sync] record_spacing apart.
+  virtual bool needs_spacing() const { return false; }
+};
+
+/// The one for this installation, which must outlive it.
+std::unique_ptr<RecordAccess> make_record_access(const Installation& installation);
+
+}  // namespace gsync::pihole
