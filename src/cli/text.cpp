@@ -136,6 +136,8 @@ std::string_view text_of(config::Runtime runtime) {
       return "docker";
     case config::Runtime::podman:
       return "podman";
+    case config::Runtime::volume:
+      return "a container's volume";
   }
   return "unknown";
 }

@@ -57,12 +57,12 @@ constexpr Key<PiholeConfig> all_pihole_keys[] = {
      [](PiholeConfig& c, const Reader& v) { c.dnsmasq_directory = v.absolute_path(); }},
     {"gravity_database", "the whole path of gravity.db (default: what files.gravity in pihole.toml says)",
      [](PiholeConfig& c, const Reader& v) { c.gravity_database = v.absolute_path(); }},
-    {"runtime", "how Pi-hole runs: \"automatic\", \"native\", \"docker\" or \"podman\" (default \"automatic\")",
+    {"runtime", "how Pi-hole runs: \"automatic\", \"native\", \"docker\", \"podman\" or \"volume\" (default \"automatic\")",
      [](PiholeConfig& c, const Reader& v) {
        c.runtime = v.choice<Runtime>(
-           {{"automatic", Runtime::automatic}, {"native", Runtime::native}, {"docker", Runtime::docker}, {"podman", Runtime::podman}});
+           {{"automatic", Runtime::automatic}, {"native", Runtime::native}, {"docker", Runtime::docker}, {"podman", Runtime::podman}, {"volume", Runtime::volume}});
      }},
-    {"container", "the name or id of the container, with runtime = \"docker\" or \"podman\" only",
+    {"container", "the name or id of the container, with runtime = \"docker\" or \"podman\" only (default \"pihole\")",
      [](PiholeConfig& c, const Reader& v) { c.container = v.name(); }},
     {"ftl_binary", "the whole path of pihole-FTL (default: /usr/bin/pihole-FTL, else the one in PATH)",
      [](PiholeConfig& c, const Reader& v) { c.ftl_binary = v.absolute_path(); }},

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <functional>
 #include <memory>
 
 #include "dns_question.hpp"
@@ -59,6 +60,32 @@ std::optional<pid_t> thread_named(pid_t pid, std::string_view name) {
   while (const auto* entry = ::readdir(directory.get())) {
     const auto tid = number<pid_t>(entry->d_name);
     if (tid && comm_of(fmt::format("{}/{}", tasks, *tid)) == name) return tid;
+  }
+  return std::nullopt;
+}
+
+std::optional<pid_t> parent_of(pid_t pid) {
+  const auto status = read_quietly(fmt::format("/proc/{}/status", pid));
+  if (!status) return std::nullopt;
+  for (auto line : util::split(*status, '\n')) {
+    constexpr std::string_view label = "PPid:";
+    if (line.starts_with(label)) return number<pid_t>(util::trim(line.substr(label.size())));
+  }
+  return std::nullopt;
+}
+
+/// The process that is `wanted` and that `ancestor` is, or has started: whatever runs in a container descends from its first process, but
+/// not what `exec` runs there.
+std::optional<pid_t> descendant(pid_t ancestor, const std::function<bool(pid_t)>& wanted) {
+  constexpr int deepest = 64;
+  const std::unique_ptr<DIR, int (*)(DIR*)> processes(::opendir("/proc"), &::closedir);
+  if (!processes) return std::nullopt;
+  while (const auto* entry = ::readdir(processes.get())) {
+    const auto pid = number<pid_t>(entry->d_name);
+    if (!pid || !wanted(*pid)) continue;
+    auto at = pid;
+    for (int depth = 0; at && *at != ancestor && *at > 1 && depth < deepest; ++depth) at = parent_of(*at);
+    if (at == ancestor) return pid;
   }
   return std::nullopt;
 }
@@ -114,13 +141,20 @@ bool receive_answer(int fd, const std::string& query, util::Deadline deadline) {
 }  // namespace
 
 std::optional<pid_t> Ftl::pid() const {
-  const auto text = read_quietly(installation_.pid_file);
-  const auto pid = text ? number<pid_t>(util::trim(*text)) : std::nullopt;
-  if (!pid || *pid <= 0) return std::nullopt;
-  const auto comm = comm_of(fmt::format("/proc/{}", *pid));
   const auto& binary = installation_.ftl_binary;
   const auto base = binary.substr(binary.rfind('/') + 1).substr(0, comm_length);
-  if (!comm || (comm != "pihole-FTL" && (base.empty() || comm != base))) return std::nullopt;
+  const auto is_ftl = [&](pid_t pid) {
+    const auto comm = comm_of(fmt::format("/proc/{}", pid));
+    return comm && (comm == "pihole-FTL" || (!base.empty() && comm == base));
+  };
+  if (installation_.container) {
+    const auto first = installation_.container->inspection().pid;
+    return first > 0 ? descendant(first, is_ftl) : std::nullopt;
+  }
+  if (installation_.pid_file.empty()) return std::nullopt;
+  const auto text = read_quietly(installation_.pid_file);
+  const auto pid = text ? number<pid_t>(util::trim(*text)) : std::nullopt;
+  if (!pid || *pid <= 0 || !is_ftl(*pid)) return std::nullopt;
   return pid;
 }
 
@@ -157,12 +191,22 @@ bool Ftl::answers(util::Deadline deadline) const {
 
 std::string Ftl::describe() const {
   const auto process = pid();
-  if (!process) return fmt::format("no running FTL found by {}; it reloads when it starts", installation_.pid_file);
+  if (!process) return describe_none();
+  const auto where = installation_.container ? " in " + installation_.container->label() : std::string();
   const auto thread = thread_named(*process, "timer");
   const auto signal = reload_signal_of(*process);
-  if (!signal) return fmt::format("pid {}, no reload signal known: it reloads by its own poll, within a second", *process);
-  if (!thread) return fmt::format("pid {}, no thread named timer: it reloads by its own poll, within a second", *process);
-  return fmt::format("pid {}, signal {} to thread {} (timer)", *process, *signal, *thread);
+  if (!signal) return fmt::format("pid {}{}, no reload signal known: it reloads by its own poll, within a second", *process, where);
+  if (!thread) return fmt::format("pid {}{}, no thread named timer: it reloads by its own poll, within a second", *process, where);
+  return fmt::format("pid {}{}, signal {} to thread {} (timer)", *process, where, *signal, *thread);
+}
+
+std::string Ftl::describe_none() const {
+  if (const auto& container = installation_.container) {
+    if (!container->inspection().running) return fmt::format("{} does not run; FTL reads the new lists when it starts", container->label());
+    return fmt::format("not visible from here in {}: it reloads by its own poll, within a second", container->label());
+  }
+  if (installation_.pid_file.empty()) return "in a container that is not known here: it reloads by its own poll, within a second";
+  return fmt::format("no running FTL found by {}; it reloads when it starts", installation_.pid_file);
 }
 
 }  // namespace gsync::pihole

@@ -2,7 +2,9 @@
 #include <linux/capability.h>
 #include <poll.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string_view>
 
 #include "gsync/pihole/ftl.hpp"
@@ -13,13 +15,22 @@
 extern char** environ;
 
 namespace gsync::pihole {
-namespace {
 
-// MAX_ARG_STRLEN of Linux, with its terminator: more in one argument is E2BIG, whatever the stack's limit.
-constexpr std::size_t max_argument = 128u << 10;
-constexpr std::size_t max_words = 500;
+std::string why_no_records(const Installation& installation) {
+  if (installation.runtime == config::Runtime::volume) {
+    return fmt::format(
+        "{} belongs to a container ({}), and only a command in it can change them: set [pihole] runtime = \"docker\" or \"podman\" on its "
+        "host",
+        installation.directory, installation.how_runtime);
+  }
+  if (installation.container && !installation.container->inspection().running)
+    return fmt::format("{} does not run, and only a command in it can change them", installation.container->label());
+  if (!installation.container && installation.ftl_binary.empty())
+    return "no pihole-FTL that works on " + installation.directory + " was found on this host, and only it can change them";
+  return {};
+}
 
-std::string_view key_of(model::RecordKind kind) {
+std::string_view setting_of(model::RecordKind kind) {
   switch (kind) {
     case model::RecordKind::dns:
       return "dns.hosts";
@@ -31,28 +42,62 @@ std::string_view key_of(model::RecordKind kind) {
   return "dhcp.hosts";
 }
 
+namespace {
+
+// MAX_ARG_STRLEN of Linux, with its terminator: more in one argument is E2BIG, whatever the stack's limit.
+constexpr std::size_t max_argument = 128u << 10;
+constexpr std::size_t max_words = 500;
+
 std::string json_of(model::RecordKind kind, const model::RecordLines& lines) {
   std::string json;
   try {
     json = nlohmann::json(lines).dump();
   } catch (const nlohmann::json::exception&) {
-    throw Error(ErrorCode::refused, fmt::format("{} holds a line that is not valid UTF-8", key_of(kind)),
+    throw Error(ErrorCode::refused, fmt::format("{} holds a line that is not valid UTF-8", setting_of(kind)),
                 "correct that record on the Pi-hole that has it");
   }
   if (json.size() >= max_argument) {
     throw Error(ErrorCode::refused,
-                fmt::format("{} lines of {} are {}, more than pihole-FTL --config can be given at once", lines.size(), key_of(kind),
+                fmt::format("{} lines of {} are {}, more than pihole-FTL --config can be given at once", lines.size(), setting_of(kind),
                             util::human_bytes(json.size())),
                 "leave this kind of record out of [sync] components");
   }
   return json;
 }
 
-bool environment_has_settings() {
-  for (char** variable = environ; variable && *variable; ++variable) {
-    if (std::string_view(*variable).starts_with("FTLCONF_")) return true;
+/// Those that FTL has settings from, and that a command would not have.
+std::vector<std::string> missing_variables(const Installation& installation) {
+  std::set<std::string, std::less<>> ours;
+  if (installation.container) {
+    const auto& variables = installation.container->inspection().variables;
+    ours.insert(variables.begin(), variables.end());
+  } else {
+    for (char** variable = environ; variable && *variable; ++variable)
+      ours.emplace(std::string_view(*variable).substr(0, std::string_view(*variable).find('=')));
   }
-  return false;
+  auto missing = installation.read_toml().forced;
+  std::erase_if(missing, [&](const std::string& name) { return ours.contains(name); });
+  return missing;
+}
+
+/// `--config` run without FTL's own variables resets what they set, and may keep FTL from starting again (PIHOLE.md §3).
+void refuse_another_environment(const Installation& installation, std::string_view key) {
+  const auto missing = missing_variables(installation);
+  if (missing.empty()) return;
+  throw Error(ErrorCode::refused,
+              fmt::format("{} cannot be set: FTL has settings from {} in its environment (see the end of {}), and pihole-FTL --config run "
+                          "without {} would reset them",
+                          key, fmt::join(missing, ", "), installation.toml_path(), missing.size() == 1 ? "it" : "them"),
+              installation.container
+                  ? fmt::format("give {} to the container itself (environment, -e), or leave records out of [sync] components",
+                                fmt::join(missing, ", "))
+                  : "give this program the same FTLCONF_ variables, or leave records out of [sync] components");
+}
+
+util::CommandResult run_config(const Installation& installation, model::RecordKind kind, const std::string& json, util::Deadline deadline) {
+  if (installation.container) return installation.container->run({Container::Action::set_records, kind, json}, deadline);
+  return util::run(
+      {.argv = {installation.ftl_binary, "--config", std::string(setting_of(kind)), json}, .ambient_capabilities = {CAP_CHOWN}}, deadline);
 }
 
 /// What FTL said, on one line.
@@ -116,8 +161,8 @@ void wait_until_written(const Installation& installation, model::RecordKind kind
     }
     if (last) {
       throw Error(ErrorCode::timeout,
-                  fmt::format("{} was handed to pihole-FTL --config, but did not arrive in {}: {}", key_of(kind), installation.toml_path(),
-                              problem),
+                  fmt::format("{} was handed to pihole-FTL --config, but did not arrive in {}: {}", setting_of(kind),
+                              installation.toml_path(), problem),
                   "look into FTL's log (/var/log/pihole/FTL.log) and run it again");
     }
     ::poll(nullptr, 0, deadline.at_most(std::chrono::milliseconds(20)).poll_timeout());
@@ -127,22 +172,11 @@ void wait_until_written(const Installation& installation, model::RecordKind kind
 }  // namespace
 
 void set_records(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) {
-  const auto key = key_of(kind);
-  if (installation.ftl_binary.empty()) {
-    throw Error(ErrorCode::not_found, fmt::format("{} cannot be set: no pihole-FTL was found", key),
-                "set [pihole] ftl_binary to where it is");
-  }
+  const auto key = setting_of(kind);
+  if (auto why = why_no_records(installation); !why.empty()) throw Error(ErrorCode::refused, fmt::format("{} cannot be set: {}", key, why));
   const auto json = json_of(kind, lines);
-  // `--config` run without FTL's own variables resets what they set, and may keep FTL from starting again (PIHOLE.md §3).
-  if (installation.read_toml().from_environment && !environment_has_settings()) {
-    throw Error(ErrorCode::refused,
-                fmt::format("{} cannot be set: FTL has settings from FTLCONF_ variables of its environment (see {}), and pihole-FTL "
-                            "--config run without them would reset them",
-                            key, installation.toml_path()),
-                "give this program the same FTLCONF_ variables, or leave records out of [sync] components");
-  }
-  const auto result =
-      util::run({.argv = {installation.ftl_binary, "--config", std::string(key), json}, .ambient_capabilities = {CAP_CHOWN}}, deadline);
+  refuse_another_environment(installation, key);
+  const auto result = run_config(installation, kind, json, deadline);
   if (result.exit_code != 0) refused_by_ftl(key, result);
   wait_until_written(installation, kind, lines, deadline);
 }

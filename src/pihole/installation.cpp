@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <map>
@@ -14,34 +12,21 @@
 #include <system_error>
 #include <vector>
 
+#include "gsync/pihole/ftl.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/files.hpp"
 #include "gsync/util/text.hpp"
+#include "unreadable.hpp"
 
 namespace gsync::pihole {
 namespace {
 
-std::string user_name(uid_t uid) {
-  std::array<char, 4096> buffer{};
-  struct passwd entry {};
-  struct passwd* found = nullptr;
-  if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found) return found->pw_name;
-  return fmt::format("with id {}", uid);
-}
+constexpr const char* pihole_directory = "/etc/pihole";
+constexpr const char* dnsmasq_directory = "/etc/dnsmasq.d";
 
 std::string directory_of(const std::string& path) {
   const auto slash = path.rfind('/');
   return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-/// Whose the file is, or the nearest directory above it that we can see.
-[[noreturn]] void refuse_unreadable(const std::string& path) {
-  std::string seen = path;
-  struct stat info {};
-  while (::stat(seen.c_str(), &info) != 0 && seen != "/") seen = directory_of(seen);
-  const auto owner = user_name(info.st_uid);
-  throw Error(ErrorCode::refused, fmt::format("{} may not be read by us: {} belongs to user {}", path, seen == path ? "it" : seen, owner),
-              fmt::format("run it with sudo, or as user {}", owner));
 }
 
 /// False when there is no such file or directory. Error{refused} when it is there for others only.
@@ -101,50 +86,111 @@ std::optional<std::string> resolved(const std::string& path) {
   throw_errno(errno, "cannot resolve " + path);
 }
 
-void locate_gravity(Installation& found, const std::string& configured, const std::string& from_toml) {
-  if (!configured.empty()) {
-    found.gravity_named = configured;
-    found.how_gravity = "[pihole] gravity_database";
-  } else if (!from_toml.empty()) {
-    found.gravity_named = from_toml;
-    found.how_gravity = "files.gravity in " + found.toml_path();
-  } else {
-    found.gravity_named = found.directory + "/gravity.db";
-    found.how_gravity = "the default";
-  }
+/// The file as this host reaches it.
+void locate_on_host(Installation& found) {
   const auto& named = found.gravity_named;
-  if (named.front() != '/') {
-    throw Error(ErrorCode::refused, fmt::format("{} is {}, which is not a whole path", found.how_gravity, util::printable(named)),
-                "write the path from /, so that it does not depend on who reads it");
-  }
-
   struct stat info {};
   if (const auto real = resolved(named)) {
     found.gravity_database = *real;
     if (::lstat(named.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) found.how_gravity += fmt::format(", a symbolic link in {}", named);
-    if (::stat(real->c_str(), &info) != 0) throw_errno(errno, "cannot look at " + *real);
+    return;
+  }
+  // A link into a filesystem that is not mounted: replacing the link would hide the real database.
+  if (::lstat(named.c_str(), &info) == 0) {
+    throw Error(ErrorCode::not_found, fmt::format("{} is a symbolic link to a file that does not exist", named),
+                "is the disk that it points to mounted?");
+  }
+  const auto directory = resolved(directory_of(named));
+  if (!directory) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no directory {} ({})", directory_of(named), found.how_gravity),
+                "is its disk mounted?");
+  }
+  found.gravity_database = (*directory == "/" ? "" : *directory) + named.substr(named.rfind('/'));
+}
+
+[[noreturn]] void refuse_own_mount(const std::string& path) {
+  throw Error(ErrorCode::refused,
+              fmt::format("{} is a mount of its own, so that no new version can be put in its place (nor can `pihole -g` do it)", path),
+              "mount the directory that holds it, not the file alone");
+}
+
+/// The file as a container names it, whose links lead through the container's own mounts.
+void locate_in_container(Installation& found, const std::vector<Mount>& mounts) {
+  const auto inside = found.gravity_named;
+  const auto directory = locate(mounts, directory_of(inside));
+  const auto file = directory ? locate(mounts, inside) : std::nullopt;
+  if (!file) {
+    throw Error(ErrorCode::refused,
+                fmt::format("{} ({}) is a path in the container that no directory of this host stands behind", inside, found.how_gravity),
+                found.container ? fmt::format("start the container with a volume or directory for {}, as in -v /srv/pihole:{}",
+                                              directory_of(inside), directory_of(inside))
+                                : "set [pihole] gravity_database to where this host has that file");
+  }
+  if (file->is_mount) refuse_own_mount(inside);
+  if (file->linked) found.how_gravity += fmt::format(", {} by symbolic links", inside);
+  found.gravity_named = directory->path + inside.substr(inside.rfind('/'));
+  found.gravity_database = file->path;
+}
+
+/// False also where the kernel (before 5.8) does not tell; then the exchange fails with EBUSY.
+bool is_mount_point(const std::string& path) {
+  struct statx info {};
+  return ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, 0, &info) == 0 && (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/// Whose the database is, or the directory where there is none.
+void look_at_gravity(Installation& found) {
+  const auto& path = found.gravity_database;
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) {
     if (!S_ISREG(info.st_mode))
-      throw Error(ErrorCode::corrupt, fmt::format("{} is not a file", *real), "see where " + found.how_gravity + " points");
-    readable(*real);
-  } else {
-    // A link into a filesystem that is not mounted: replacing the link would hide the real database.
-    if (::lstat(named.c_str(), &info) == 0) {
-      throw Error(ErrorCode::not_found, fmt::format("{} is a symbolic link to a file that does not exist", named),
-                  "is the disk that it points to mounted?");
-    }
-    const auto directory = resolved(directory_of(named));
-    if (!directory) {
-      throw Error(ErrorCode::not_found, fmt::format("there is no directory {} ({})", directory_of(named), found.how_gravity),
-                  "is its disk mounted?");
-    }
-    found.gravity_database = (*directory == "/" ? "" : *directory) + named.substr(named.rfind('/'));
-    if (::stat(directory->c_str(), &info) != 0) throw_errno(errno, "cannot look at " + *directory);
+      throw Error(ErrorCode::corrupt, fmt::format("{} is not a file", path), "see where " + found.how_gravity + " points");
+    if (is_mount_point(path)) refuse_own_mount(path);
+    readable(path);
+  } else if (errno == EACCES) {
+    refuse_unreadable(path);
+  } else if (errno != ENOENT || ::stat(directory_of(path).c_str(), &info) != 0) {
+    throw_errno(errno, "cannot look at " + path);
   }
   found.owner = info.st_uid;
   found.group = info.st_gid;
 }
 
-std::string find_ftl(const std::string& configured) {
+void locate_gravity(Installation& found, const std::string& configured, const std::string& from_toml, const std::vector<Mount>& mounts,
+                    const std::string& inside) {
+  bool in_container = !mounts.empty();
+  if (!configured.empty()) {
+    found.gravity_named = configured;
+    found.how_gravity = "[pihole] gravity_database";
+    in_container = found.container != nullptr;
+  } else if (!from_toml.empty()) {
+    found.gravity_named = from_toml;
+    found.how_gravity = "files.gravity in " + found.toml_path();
+  } else {
+    found.gravity_named = inside + "/gravity.db";
+    found.how_gravity = "the default";
+  }
+  if (found.gravity_named.front() != '/') {
+    throw Error(ErrorCode::refused,
+                fmt::format("{} is {}, which is not a whole path", found.how_gravity, util::printable(found.gravity_named)),
+                "write the path from /, so that it does not depend on who reads it");
+  }
+  if (in_container)
+    locate_in_container(found, mounts);
+  else
+    locate_on_host(found);
+  look_at_gravity(found);
+}
+
+/// FTL works on /etc/pihole, whatever we were told: another Pi-hole's FTL must neither get this one's settings nor its signals.
+bool is_usual_directory(const std::string& directory) {
+  struct stat ours {};
+  struct stat usual {};
+  return ::stat(directory.c_str(), &ours) == 0 && ::stat(pihole_directory, &usual) == 0 && ours.st_dev == usual.st_dev &&
+         ours.st_ino == usual.st_ino;
+}
+
+std::string find_ftl(const std::string& configured, const std::string& directory) {
   const auto runnable = [](const std::string& path) {
     struct stat info {};
     return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0;
@@ -156,12 +202,13 @@ std::string find_ftl(const std::string& configured) {
     }
     return configured;
   }
+  if (!is_usual_directory(directory)) return {};
   // sshd gives a forced command a short PATH, so the usual place comes first.
   if (runnable("/usr/bin/pihole-FTL")) return "/usr/bin/pihole-FTL";
   const char* path = std::getenv("PATH");
-  for (auto directory : util::split(path ? path : "", ':')) {
-    if (directory.empty() || directory.front() != '/') continue;
-    auto candidate = std::string(directory) + "/pihole-FTL";
+  for (auto entry : util::split(path ? path : "", ':')) {
+    if (entry.empty() || entry.front() != '/') continue;
+    auto candidate = std::string(entry) + "/pihole-FTL";
     if (runnable(candidate)) return candidate;
   }
   return {};
@@ -176,6 +223,50 @@ std::string locate_pid_file(const std::string& configured, const PiholeToml& tom
                 "write the path from /, or set [pihole] pid_file");
   }
   return toml.pid_file;
+}
+
+/// The directory, as the host has it, of a Pi-hole in a container that can be asked.
+void enter_container(Installation& found, const config::PiholeConfig& config) {
+  found.container = Container::find(config.runtime, config.container);
+  found.runtime = config.runtime;
+  found.how_runtime = "[pihole] runtime";
+  const auto& mounts = found.container->inspection().mounts;
+  const auto directory = locate(mounts, config.directory);
+  if (!directory) {
+    throw Error(ErrorCode::refused,
+                fmt::format("{} of {} is in the container's own layer, where this host does not reach it", config.directory,
+                            found.container->label()),
+                fmt::format("start the container with a volume or directory for it, as in -v /srv/pihole:{}; [pihole] directory is the "
+                            "path in the container",
+                            config.directory));
+  }
+  found.directory = directory->path;
+  // Pi-hole 6 does without.
+  if (const auto dnsmasq = locate(mounts, config.dnsmasq_directory))
+    found.dnsmasq_directory = dnsmasq->path;
+  else
+    found.dnsmasq_directory.clear();
+}
+
+/// Whether the FTL of this directory runs here, and not in a container.
+bool ftl_runs_here(const Installation& found) {
+  return !found.ftl_binary.empty() && Ftl(found).pid().has_value();
+}
+
+void decide_runtime(Installation& found, const config::PiholeConfig& config, const std::string& docker_version) {
+  found.runtime = config.runtime;
+  found.how_runtime = "[pihole] runtime";
+  if (config.runtime != config::Runtime::automatic) return;
+  // Written by a container's scripts; in the container itself we are as native as FTL is.
+  const bool volume = !docker_version.empty() && !ftl_runs_here(found);
+  found.runtime = volume ? config::Runtime::volume : config::Runtime::native;
+  found.how_runtime = docker_version.empty() ? "the default" : fmt::format("DOCKER_VERSION in {}/versions", found.directory);
+}
+
+/// Where FTL can be asked on 127.0.0.1, as far as that is known.
+std::uint16_t default_dns_port(const Installation& found, std::uint16_t from_toml) {
+  if (found.container) return found.container->inspection().host_port(from_toml);
+  return found.runtime == config::Runtime::volume ? std::uint16_t{0} : from_toml;
 }
 
 }  // namespace
@@ -193,17 +284,19 @@ PiholeToml Installation::read_toml() const {
 }
 
 Installation detect(const config::PiholeConfig& config) {
-  if (config.runtime == config::Runtime::docker || config.runtime == config::Runtime::podman) {
-    throw Error(ErrorCode::incompatible, "a Pi-hole in a container is not supported by this version yet",
-                "set [pihole] runtime = \"native\" if Pi-hole is installed on this host");
-  }
   Installation found;
+  std::vector<Mount> mounts;
+  std::string inside = config.directory;  // what Pi-hole itself calls its directory
   found.directory = config.directory;
   found.dnsmasq_directory = config.dnsmasq_directory;
-  const auto versions = read_versions(config.directory + "/versions");
-  found.generation = generation_of(config.directory, versions);
+  if (config.runtime == config::Runtime::docker || config.runtime == config::Runtime::podman) {
+    enter_container(found, config);
+    mounts = found.container->inspection().mounts;
+  }
+  const auto versions = read_versions(found.directory + "/versions");
+  found.generation = generation_of(found.directory, versions);
   if (found.generation == Generation::v5) {
-    throw Error(ErrorCode::incompatible, fmt::format("{} is a Pi-hole 5: Pi-hole 5 is not supported by this version yet", config.directory),
+    throw Error(ErrorCode::incompatible, fmt::format("{} is a Pi-hole 5: Pi-hole 5 is not supported by this version yet", found.directory),
                 "update it to Pi-hole 6 (pihole -up)");
   }
   const auto version = [&](const char* key) {
@@ -217,10 +310,19 @@ Installation detect(const config::PiholeConfig& config) {
   // A Pi-hole 6 that was never started has no pihole.toml yet, and all defaults.
   PiholeToml toml;
   if (readable(found.toml_path())) toml = found.read_toml();
-  locate_gravity(found, config.gravity_database, toml.gravity_database);
-  found.pid_file = locate_pid_file(config.pid_file, toml, found.toml_path());
-  found.ftl_binary = find_ftl(config.ftl_binary);
-  found.dns_port = config.dns_port.value_or(toml.dns_port);
+  if (!found.container) {
+    found.ftl_binary = find_ftl(config.ftl_binary, found.directory);
+    found.pid_file = locate_pid_file(config.pid_file, toml, found.toml_path());
+    decide_runtime(found, config, version("DOCKER_VERSION"));
+  }
+  if (found.runtime == config::Runtime::volume) {
+    found.ftl_binary.clear();
+    found.pid_file = config.pid_file;
+    inside = pihole_directory;
+    mounts = {{found.directory, inside}, {found.dnsmasq_directory, dnsmasq_directory}};
+  }
+  locate_gravity(found, config.gravity_database, toml.gravity_database, mounts, inside);
+  found.dns_port = config.dns_port.value_or(default_dns_port(found, toml.dns_port));
   return found;
 }
 

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
+#include <algorithm>
+
 #include "gsync/pihole/installation.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
@@ -43,6 +45,21 @@ void check_size(const std::string& text, const std::string& path) {
       corrupt(path, line, fmt::format("there is a key of more than {} parts", max_key_parts));
     }
   }
+}
+
+/// FTL lists them in comments at the end of the file, and reads them there itself (its src/config/env.c, read_forced_vars).
+std::vector<std::string> forced_variables(const std::string& text) {
+  std::vector<std::string> variables;
+  const auto heading = text.rfind(" forced through environment:\n");
+  if (heading == std::string::npos) return variables;
+  constexpr std::string_view bullet = "#   - ";
+  auto lines = util::split(std::string_view(text).substr(heading), '\n');
+  for (std::size_t i = 1; i < lines.size() && lines[i].starts_with(bullet); ++i) {
+    auto variable = "FTLCONF_" + std::string(util::trim(lines[i].substr(bullet.size())));
+    std::replace(variable.begin(), variable.end(), '.', '_');
+    variables.push_back(std::move(variable));
+  }
+  return variables;
 }
 
 /// Looks up settings; what is not there keeps its default, as in FTL.
@@ -120,8 +137,7 @@ PiholeToml parse_pihole_toml(const std::string& text, const std::string& path) {
   settings.lines("dns", "hosts", result.records[index_of(model::RecordKind::dns)]);
   settings.lines("dns", "cnameRecords", result.records[index_of(model::RecordKind::cname)]);
   settings.lines("dhcp", "hosts", result.records[index_of(model::RecordKind::dhcp)]);
-  // FTL says it in a comment only, behind the value (its src/config/toml_writer.c).
-  result.from_environment = text.find("### CHANGED (env), default =") != std::string::npos;
+  result.forced = forced_variables(text);
   return result;
 }
 

@@ -10,7 +10,13 @@
 namespace gsync::config {
 
 enum class Mode : std::uint8_t { pull, push, sync };
-enum class Runtime : std::uint8_t { automatic, native, docker, podman };
+enum class Runtime : std::uint8_t {
+  automatic,
+  native,
+  docker,
+  podman,
+  volume,  ///< a container writes the directory, and nothing but the directory is known of it
+};
 /// What to do when FTL does not answer, or does not take the new database, within [sync] ftl_deadline of a publish.
 enum class FtlFailure : std::uint8_t { report, undo, restart };
 
@@ -20,16 +26,16 @@ struct NodeConfig {
   std::string state_directory = "/var/lib/gravity-sync";  ///< history, versions, keys; owned by the user that the service runs as
 };
 
-/// [pihole]. Empty values are found out by pihole::Installation.
+/// [pihole]. Empty values are found out by pihole::Installation. With runtime docker or podman all paths are those in the container.
 struct PiholeConfig {
   std::string directory = "/etc/pihole";
   std::string dnsmasq_directory = "/etc/dnsmasq.d";     ///< v5's cname and dhcp files
   std::string gravity_database;                         ///< default: files.gravity of pihole.toml, else <directory>/gravity.db
   Runtime runtime = Runtime::automatic;
-  std::string container;                                ///< name or id, with runtime docker or podman
+  std::string container = "pihole";                     ///< name or id, with runtime docker or podman
   std::string ftl_binary;                               ///< default: pihole-FTL in /usr/bin or PATH
   std::string pid_file;                                 ///< default: files.pid of pihole.toml, else /run/pihole-FTL.pid
-  std::optional<std::uint16_t> dns_port;                ///< default: dns.port of pihole.toml, else 53; 0: do not ask FTL a question after a publish
+  std::optional<std::uint16_t> dns_port;                ///< default: dns.port of pihole.toml, else 53; 0: do not ask FTL a question after a publish. Of a container: the port that it is published on, else 0
 };
 
 /// [sync]

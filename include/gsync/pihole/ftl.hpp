@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 
 #include "gsync/pihole/installation.hpp"
@@ -14,7 +15,7 @@ class Ftl {
  public:
   explicit Ftl(const Installation& installation) : installation_(installation) {}
 
-  /// From the pid file, when that process is an FTL (its comm is the binary's name); nullopt when none runs or /proc hides it.
+  /// From the pid file, when that process is an FTL (its comm is the binary's name), or below a container's first process; nullopt when none runs or /proc hides it.
   std::optional<pid_t> pid() const;
 
   /// The number of SIGRTMIN in *that process*, whose C library may not be ours: the lowest real-time signal in SigCgt of /proc/PID/status, if it is 34 (glibc) or
@@ -33,10 +34,18 @@ class Ftl {
   std::string describe() const;
 
  private:
+  std::string describe_none() const;
+
   const Installation& installation_;
 };
 
-/// Sets one of the record lists of v6 with `pihole-FTL --config KEY JSON` (PIHOLE.md §3), the child getting CAP_CHOWN if we have it, in our environment. The caller has
+/// The setting of v6 that holds a kind of record: "dns.hosts".
+std::string_view setting_of(model::RecordKind kind);
+
+/// Why the records of a v6 can neither be given nor taken here, in a sentence; empty when they can.
+std::string why_no_records(const Installation& installation);
+
+/// Sets one of the record lists of v6 with `pihole-FTL --config KEY JSON` (PIHOLE.md §3): in the container if it is in one, else in our environment with CAP_CHOWN for the child if we have it. The caller has
 /// parsed the lines and spaces the calls. Afterwards reads pihole.toml back until it holds exactly these lines. Error{io} with FTL's words when it refuses, {refused}
 /// for exit codes 1 and 5 (no rights, misc.readOnly, set by an environment variable) with what to do, {timeout}. Nothing is run, {refused}, where FTL has settings from
 /// FTLCONF_ variables that we do not have (they would be reset), or where the lines are more than one argument can carry (128 KiB).

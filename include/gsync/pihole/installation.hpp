@@ -1,12 +1,15 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 #include "gsync/config/config.hpp"
 #include "gsync/model/records.hpp"
+#include "gsync/pihole/container.hpp"
 
 namespace gsync::pihole {
 
@@ -17,7 +20,7 @@ struct PiholeToml {
   std::uint16_t dns_port = 53;    ///< dns.port
   bool read_only = false;         ///< misc.readOnly
   bool dhcp_active = false;       ///< dhcp.active
-  bool from_environment = false;  ///< FTL noted that it has settings from FTLCONF_ variables of its own environment
+  std::vector<std::string> forced;  ///< the FTLCONF_ variables of FTL's environment that it has settings from; `--config` run without one of them resets its setting
   std::array<model::RecordLines, 3> records;  ///< dns.hosts, dns.cnameRecords, dhcp.hosts
 };
 /// Error{corrupt} with file and line when it is not TOML or a value has another type than FTL writes.
@@ -28,18 +31,20 @@ enum class Generation : std::uint8_t { v5, v6 };
 /// What was found of the Pi-hole on this host, decided feature by feature by what is there (PIHOLE.md §6), and how (`how_…`, for `info`).
 struct Installation {
   Generation generation = Generation::v6;
-  std::string directory;          ///< /etc/pihole
+  std::string directory;          ///< /etc/pihole; of a container the path on this host
   std::string dnsmasq_directory;
   std::string gravity_database;   ///< absolute, symbolic links resolved: publishing exchanges the file itself
   std::string gravity_named;      ///< the same path as Pi-hole has it, links and all: `pihole -g` keeps its temporary file beside this name
   std::string how_gravity;        ///< "files.gravity in /etc/pihole/pihole.toml", "[pihole] gravity_database"…
-  std::string pid_file;
-  std::string ftl_binary;         ///< empty: none found
+  std::string pid_file;           ///< empty: in a container, where it says nothing about this host
+  std::string ftl_binary;         ///< on this host; empty: none found, or none that could change the settings in `directory`
   std::uint16_t dns_port = 53;    ///< 0: do not ask
   std::string core_version;       ///< from /etc/pihole/versions; empty when unknown
   std::string ftl_version;
   std::string web_version;
-  config::Runtime runtime = config::Runtime::native;
+  config::Runtime runtime = config::Runtime::native;  ///< never automatic
+  std::string how_runtime;        ///< "[pihole] runtime", "DOCKER_VERSION in /srv/pihole/versions"…
+  std::shared_ptr<Container> container;  ///< with runtime docker and podman
   uid_t owner = 0;                ///< of the gravity.db file, or of its directory when it is missing
   gid_t group = 0;
 
@@ -49,7 +54,8 @@ struct Installation {
 };
 
 /// Looks at the host. Error{not_found} when there is no Pi-hole where the configuration says (naming what was looked for and where), {refused} when we may not read it
-/// (naming what to run instead), {incompatible} for what this version does not support yet (v5, containers).
+/// (naming what to run instead), or where the database stands so that nothing can be put in its place (a mount of its own, a container's own layer), {incompatible} for
+/// what this version does not support yet (v5).
 Installation detect(const config::PiholeConfig& config);
 
 }  // namespace gsync::pihole

@@ -12,7 +12,7 @@ libssh/|^src/ssh/
 toml\+\+/|^src/config/|^src/pihole/pihole_toml\.cpp:
 CLI/|^src/cli/
 spdlog/|^src/cli/
-nlohmann/|^src/cli/|^src/pihole/ftl_config\.cpp:
+nlohmann/|^src/cli/|^src/pihole/ftl_config\.cpp:|^src/pihole/container_inspection\.cpp:
 zstd\.h|^src/protocol/|^src/replica/
 xxhash\.h|^src/model/
 '

@@ -121,7 +121,15 @@ TEST_F(SetRecords, ReportsFtlsWordsByItsExitCode) {
 TEST_F(SetRecords, NeedsAnFtl) {
   EXPECT_EQ(error().code(), ErrorCode::not_found);
   installation_.ftl_binary.clear();
-  EXPECT_EQ(error().code(), ErrorCode::not_found);
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+}
+
+TEST_F(SetRecords, RunsNoCommandForAContainersVolume) {
+  script_that_works();
+  installation_.runtime = config::Runtime::volume;
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+  EXPECT_THAT(error().what(), HasSubstr("belongs to a container"));
+  EXPECT_FALSE(called());
 }
 
 TEST_F(SetRecords, RefusesWhatOneArgumentCannotCarryBeforeAnythingIsRun) {
@@ -143,11 +151,15 @@ TEST_F(SetRecords, CarriesAsMuchAsOneArgumentCan) {
 
 TEST_F(SetRecords, RefusesToResetWhatFtlHasFromItsEnvironment) {
   script_that_works();
-  test::write_text(installation_.toml_path(), "[dns]\nport = 54 ### CHANGED (env), default = 53\n");
+  test::write_text(installation_.toml_path(),
+                   "[dns]\nport = 54 ### CHANGED (env), default = 53\n\n# 1 entry is forced through environment:\n#   - dns.port\n");
   ::unsetenv("FTLCONF_dns_port");
+  // Another variable than the one that FTL has does not help.
+  ::setenv("FTLCONF_dns_upstreams", "9.9.9.9", 1);
   const auto wrong = error();
+  ::unsetenv("FTLCONF_dns_upstreams");
   EXPECT_EQ(wrong.code(), ErrorCode::refused);
-  EXPECT_THAT(wrong.what(), HasSubstr("FTLCONF_"));
+  EXPECT_THAT(wrong.what(), HasSubstr("FTLCONF_dns_port"));
   EXPECT_FALSE(called());
   ::setenv("FTLCONF_dns_port", "54", 1);
   EXPECT_EQ(error().code(), ErrorCode::cancelled);

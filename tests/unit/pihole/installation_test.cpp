@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,8 +13,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <thread>
 
+#include "gsync/util/deadline.hpp"
 #include "gsync/util/error.hpp"
+#include "support/private_mounts.hpp"
 #include "support/temp_directory.hpp"
 
 namespace gsync::pihole {
@@ -213,18 +218,12 @@ TEST_F(InstallationTest, RecognisesAPiholeSixThatNeverStarted) {
   }
 }
 
-TEST_F(InstallationTest, SaysThatPiholeFiveAndContainersAreNotSupportedYet) {
+TEST_F(InstallationTest, SaysThatPiholeFiveIsNotSupportedYet) {
   write("setupVars.conf", "PIHOLE_INTERFACE=eth0\n");
   EXPECT_EQ(error().code(), ErrorCode::incompatible);
   EXPECT_THAT(error().what(), HasSubstr("Pi-hole 5 is not supported by this version yet"));
   write_toml();
   EXPECT_EQ(error().code(), ErrorCode::cancelled) << "with a pihole.toml it is v6";
-  config_.runtime = config::Runtime::docker;
-  EXPECT_EQ(error().code(), ErrorCode::incompatible);
-  config_.runtime = config::Runtime::podman;
-  EXPECT_EQ(error().code(), ErrorCode::incompatible);
-  config_.runtime = config::Runtime::native;
-  EXPECT_EQ(error().code(), ErrorCode::cancelled);
 }
 
 TEST_F(InstallationTest, SaysThatPiholeFiveIsNotSupportedFromItsVersionsFile) {
@@ -240,15 +239,208 @@ TEST_F(InstallationTest, NeedsTheFtlThatIsConfigured) {
   EXPECT_EQ(error().code(), ErrorCode::not_found);
 }
 
-TEST_F(InstallationTest, FindsFtlInPath) {
+/// PATH for as long as it lives.
+class PathVariable {
+ public:
+  explicit PathVariable(const std::string& path) : before_(std::getenv("PATH") ? std::getenv("PATH") : "") {
+    ::setenv("PATH", path.c_str(), 1);
+  }
+  ~PathVariable() { ::setenv("PATH", before_.c_str(), 1); }
+  PathVariable(const PathVariable&) = delete;
+  PathVariable& operator=(const PathVariable&) = delete;
+
+ private:
+  std::string before_;
+};
+
+TEST_F(InstallationTest, FindsFtlInPathForTheDirectoryThatFtlWorksOnOnly) {
   if (::access("/usr/bin/pihole-FTL", X_OK) == 0) GTEST_SKIP() << "this host has an FTL in /usr/bin, which comes first";
   write_toml();
   test::write_text(root_ + "/pihole-FTL", "#!/bin/sh\n", 0755);
-  const std::string before = std::getenv("PATH") ? std::getenv("PATH") : "";
-  ::setenv("PATH", ("relative::/nonexistent:" + root_).c_str(), 1);
+  PathVariable path("relative::/nonexistent:" + root_);
+  EXPECT_EQ(detect(config_).ftl_binary, "") << "it would set the records of /etc/pihole";
+  test::PrivateMounts mounts;
+  if (!mounts.reason().empty()) GTEST_SKIP() << mounts.reason();
+  mounts.overlay("/etc");
+  ::mkdir("/etc/pihole", 0755);
+  mounts.bind(config_.directory, "/etc/pihole");
+  config_.directory = "/etc/pihole";
+  EXPECT_EQ(detect(config_).ftl_binary, root_ + "/pihole-FTL");
+}
+
+TEST_F(InstallationTest, RefusesADatabaseThatIsAMountOfItsOwn) {
+  write_toml();
+  write("gravity.db", "x");
+  test::write_text(root_ + "/elsewhere.db", "x");
+  test::PrivateMounts mounts;
+  if (!mounts.reason().empty()) GTEST_SKIP() << mounts.reason();
+  mounts.bind(root_ + "/elsewhere.db", config_.directory + "/gravity.db");
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+  EXPECT_THAT(error().what(), HasSubstr("mount of its own"));
+  EXPECT_THAT(error().hint(), HasSubstr("directory"));
+}
+
+/// A directory that a container writes.
+class VolumeTest : public InstallationTest {
+ protected:
+  VolumeTest() {
+    write("pihole.toml", "[dns]\nport = 5300\n[files]\n  gravity = \"/etc/pihole/gravity.db\"\n  pid = \"/run/pihole-FTL.pid\"\n");
+    write("versions", "FTL_VERSION=v6.4.1\nDOCKER_VERSION=2026.07.2\n");
+    write("gravity.db", "x");
+  }
+};
+
+TEST_F(VolumeTest, IsRecognisedByTheVersionOfTheContainer) {
   const auto found = detect(config_);
-  ::setenv("PATH", before.c_str(), 1);
-  EXPECT_EQ(found.ftl_binary, root_ + "/pihole-FTL");
+  EXPECT_EQ(found.runtime, config::Runtime::volume);
+  EXPECT_EQ(found.how_runtime, "DOCKER_VERSION in " + config_.directory + "/versions");
+  EXPECT_EQ(found.gravity_database, config_.directory + "/gravity.db") << "files.gravity is a path in the container";
+  EXPECT_EQ(found.gravity_named, config_.directory + "/gravity.db");
+  EXPECT_EQ(found.ftl_binary, "");
+  EXPECT_EQ(found.pid_file, "");
+  EXPECT_EQ(found.dns_port, 0) << "nobody knows where it is published";
+}
+
+TEST_F(VolumeTest, CanBeConfigured) {
+  write("versions", "FTL_VERSION=v6.4.1\n");
+  EXPECT_EQ(error().code(), ErrorCode::not_found) << "/etc/pihole is not on this host";
+  config_.runtime = config::Runtime::volume;
+  config_.dns_port = 5353;
+  const auto found = detect(config_);
+  EXPECT_EQ(found.runtime, config::Runtime::volume);
+  EXPECT_EQ(found.how_runtime, "[pihole] runtime");
+  EXPECT_EQ(found.gravity_database, config_.directory + "/gravity.db");
+  EXPECT_EQ(found.dns_port, 5353);
+}
+
+TEST_F(VolumeTest, HasItsDatabaseWhereTheConfigurationSaysWhenItIsOnAnother) {
+  write("pihole.toml", "[files]\n  gravity = \"/data/gravity.db\"\n");
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+  EXPECT_THAT(error().hint(), HasSubstr("[pihole] gravity_database"));
+  config_.gravity_database = config_.directory + "/gravity.db";
+  EXPECT_EQ(detect(config_).gravity_database, config_.directory + "/gravity.db");
+}
+
+TEST_F(VolumeTest, IsNotLeftThroughASymbolicLink) {
+  ::unlink((config_.directory + "/gravity.db").c_str());
+  test::write_text(root_ + "/victim.db", "x");
+  ASSERT_EQ(::symlink((root_ + "/victim.db").c_str(), (config_.directory + "/gravity.db").c_str()), 0);
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+}
+
+TEST_F(VolumeTest, IsNotOneWhereItsFtlRunsHere) {
+  config_.ftl_binary = root_ + "/ftl";
+  config_.pid_file = root_ + "/pid";
+  config_.gravity_database = config_.directory + "/gravity.db";
+  test::write_text(config_.ftl_binary, "#!/bin/sh\n", 0755);
+  EXPECT_EQ(detect(config_).runtime, config::Runtime::volume);
+  // We are in the container itself.
+  const pid_t ftl = ::fork();
+  if (ftl == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::prctl(PR_SET_NAME, "pihole-FTL");
+    test::write_text(config_.pid_file, std::to_string(::getpid()));
+    for (;;) ::pause();
+  }
+  const auto deadline = util::Deadline::in(std::chrono::seconds(20));
+  while (detect(config_).runtime == config::Runtime::volume && !deadline.passed()) std::this_thread::yield();
+  const auto found = detect(config_);
+  ::kill(ftl, SIGKILL);
+  ::waitpid(ftl, nullptr, 0);
+  EXPECT_EQ(found.runtime, config::Runtime::native);
+  EXPECT_EQ(found.ftl_binary, config_.ftl_binary);
+}
+
+/// A container that a script in docker's place knows, with a directory of ours as its /etc/pihole.
+class DockerTest : public InstallationTest {
+ protected:
+  DockerTest() : path_(root_ + "/bin:/usr/bin:/bin") {
+    ::mkdir((root_ + "/bin").c_str(), 0755);
+    config_.runtime = config::Runtime::docker;
+    volume_ = config_.directory;
+    config_.directory = "/etc/pihole";
+    mounts_ = {{volume_, "/etc/pihole"}};
+    test::write_text(volume_ + "/pihole.toml", "[dns]\nport = 5300\n[files]\n  gravity = \"/etc/pihole/gravity.db\"\n");
+    test::write_text(volume_ + "/gravity.db", "x");
+    describe();
+  }
+  /// Writes the script anew.
+  void describe() {
+    std::string mounts;
+    for (const auto& [source, destination] : mounts_) {
+      mounts +=
+          (mounts.empty() ? "" : ", ") + ("{\"Type\": \"bind\", \"Source\": \"" + source) + "\", \"Destination\": \"" + destination + "\"}";
+    }
+    test::write_text(root_ + "/bin/docker",
+                     "#!/bin/sh\n[ \"$*\" = 'container inspect pihole' ] || exit 1\ncat <<'end'\n[{\"State\": {\"Running\": true, \"Pid\": "
+                     "1}, \"Mounts\": [" +
+                         mounts +
+                         "], \"NetworkSettings\": {\"Ports\": {\"5300/udp\": [{\"HostIp\": \"0.0.0.0\", \"HostPort\": \"54\"}]}}}]\nend\n",
+                     0755);
+  }
+
+  PathVariable path_;
+  std::string volume_;
+  std::vector<Mount> mounts_;
+};
+
+TEST_F(DockerTest, IsFoundThroughItsMounts) {
+  const auto found = detect(config_);
+  EXPECT_EQ(found.runtime, config::Runtime::docker);
+  EXPECT_EQ(found.directory, volume_);
+  EXPECT_EQ(found.gravity_database, volume_ + "/gravity.db");
+  EXPECT_EQ(found.how_gravity, "files.gravity in " + volume_ + "/pihole.toml");
+  EXPECT_EQ(found.dnsmasq_directory, "") << "Pi-hole 6 does without";
+  EXPECT_EQ(found.dns_port, 54) << "where dns.port of the container is published";
+  EXPECT_EQ(found.ftl_binary, "");
+  ASSERT_TRUE(found.container);
+}
+
+TEST_F(DockerTest, MayHaveItsDatabaseOnAnotherMount) {
+  ::mkdir((root_ + "/data").c_str(), 0755);
+  test::write_text(root_ + "/data/real.db", "x");
+  ::unlink((volume_ + "/gravity.db").c_str());
+  ASSERT_EQ(::symlink("/srv/data/real.db", (volume_ + "/gravity.db").c_str()), 0);
+  EXPECT_EQ(error().code(), ErrorCode::refused) << "nothing is mounted there yet";
+  mounts_.push_back({root_ + "/data", "/srv/data"});
+  describe();
+  const auto found = detect(config_);
+  EXPECT_EQ(found.gravity_database, root_ + "/data/real.db");
+  EXPECT_EQ(found.gravity_named, volume_ + "/gravity.db");
+  EXPECT_THAT(found.how_gravity, HasSubstr("symbolic links"));
+}
+
+TEST_F(DockerTest, IsRefusedWithoutAVolume) {
+  mounts_ = {{volume_, "/etc/something"}};
+  describe();
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+  EXPECT_THAT(error().what(), HasSubstr("the container's own layer"));
+  EXPECT_THAT(error().hint(), HasSubstr("-v /srv/pihole:/etc/pihole"));
+}
+
+TEST_F(DockerTest, IsRefusedWithADatabaseInTheContainersOwnLayer) {
+  test::write_text(volume_ + "/pihole.toml", "[files]\n  gravity = \"/var/lib/gravity.db\"\n");
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+  EXPECT_THAT(error().what(), HasSubstr("/var/lib/gravity.db"));
+  EXPECT_THAT(error().hint(), HasSubstr("/var/lib"));
+}
+
+TEST_F(DockerTest, IsRefusedWithADatabaseThatIsMountedByItself) {
+  test::write_text(root_ + "/alone.db", "x");
+  mounts_.push_back({root_ + "/alone.db", "/etc/pihole/gravity.db"});
+  describe();
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+  EXPECT_THAT(error().what(), HasSubstr("mount of its own"));
+  EXPECT_THAT(error().hint(), HasSubstr("directory"));
+}
+
+TEST_F(DockerTest, DoesWithoutADatabaseYet) {
+  ::unlink((volume_ + "/gravity.db").c_str());
+  const auto found = detect(config_);
+  EXPECT_EQ(found.gravity_database, volume_ + "/gravity.db");
+  struct stat info {};
+  ASSERT_EQ(::stat(volume_.c_str(), &info), 0);
+  EXPECT_EQ(found.owner, info.st_uid);
 }
 
 TEST_F(InstallationTest, ReportsADamagedPiholeToml) {

@@ -62,7 +62,7 @@ TEST(PiholeToml, HoldsWhatFtlWrote) {
   EXPECT_EQ(toml.dns_port, 5353);
   EXPECT_TRUE(toml.read_only);
   EXPECT_TRUE(toml.dhcp_active);
-  EXPECT_FALSE(toml.from_environment);
+  EXPECT_THAT(toml.forced, testing::IsEmpty());
   EXPECT_THAT(toml.records[0], ElementsAre("192.168.1.2 nas.lan nas", "192.168.1.3 printer.lan # 2nd floor"));
   EXPECT_THAT(toml.records[1], ElementsAre("files.lan,nas.lan"));
   EXPECT_THAT(toml.records[2], ElementsAre("AA:BB:CC:DD:EE:01,192.168.1.21,tv"));
@@ -77,7 +77,12 @@ TEST(PiholeToml, HasFtlsDefaultsForWhatIsNotThere) {
 }
 
 TEST(PiholeToml, KnowsThatFtlTakesSettingsFromItsEnvironment) {
-  EXPECT_TRUE(parse_pihole_toml("[dns]\n  port = 54 ### CHANGED (env), default = 53\n", "p.toml").from_environment);
+  EXPECT_THAT(
+      parse_pihole_toml("[dns]\n  port = 54 ### CHANGED (env), default = 53\n\n# Configuration statistics:\n# --> 2 entries are modified\n"
+                        "# 2 entries are forced through environment:\n#   - dns.port\n#   - webserver.api.max_sessions\n\n#   - not.one\n",
+                        "p.toml")
+          .forced,
+      testing::ElementsAre("FTLCONF_dns_port", "FTLCONF_webserver_api_max_sessions"));
 }
 
 TEST(PiholeToml, RefusesOtherTypesThanFtlWritesWithTheLine) {
@@ -123,7 +128,7 @@ TEST(PiholeToml, OfTheFixtureIsRead) {
   EXPECT_EQ(toml.gravity_database, "/etc/pihole/gravity.db");
   EXPECT_EQ(toml.pid_file, "/run/pihole-FTL.pid");
   EXPECT_EQ(toml.dns_port, 53);
-  EXPECT_FALSE(toml.from_environment);
+  EXPECT_THAT(toml.forced, testing::IsEmpty());
   EXPECT_THAT(toml.records[0], testing::SizeIs(6));
   EXPECT_THAT(toml.records[1], ElementsAre("files.lan,nas.lan", "www.lan,blog.lan,nas.lan", "media.lan,nas.lan,600"));
   EXPECT_THAT(toml.records[2], testing::SizeIs(8));
