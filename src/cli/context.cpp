@@ -9,6 +9,7 @@
 
 #include "gsync/util/text.hpp"
 #include "privileges.hpp"
+#include "reach.hpp"
 
 namespace gsync::cli {
 namespace {
@@ -65,6 +66,10 @@ Context::Context(const Invocation& invocation, Output& output)
   output_.detail(fmt::format("database: {} ({}), owned by {}", installation_.gravity_database, installation_.how_gravity,
                              user_text(installation_.owner)));
   if (::geteuid() == 0) prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
+  if (::geteuid() == 0 && installation_.owner != 0) {
+    if (installation_.container) installation_.container->keep_rights();
+    keep_reachable(installation_.directories(), installation_.owner, installation_.group);
+  }
   become_owner(installation_.owner, installation_.group, installation_.gravity_database,
                fmt::format("gravity-sync {}", name_of(invocation.command)));
   prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);

@@ -181,6 +181,8 @@ std::string report_json(const NodeReport& report) {
                  {"kept_versions", report.versions}}},
                {"pihole",
                 {{"generation", in.generation == pihole::Generation::v6 ? "v6" : "v5"},
+                 {"runtime", runtime_name(in.runtime)},
+                 {"runtime_found_by", in.how_runtime},
                  {"core_version", in.core_version},
                  {"ftl_version", in.ftl_version},
                  {"web_version", in.web_version},

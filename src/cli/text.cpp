@@ -126,20 +126,9 @@ Style style_of(model::Outcome outcome) {
   return Style::plain;
 }
 
-std::string_view text_of(config::Runtime runtime) {
-  switch (runtime) {
-    case config::Runtime::automatic:
-      return "automatic";
-    case config::Runtime::native:
-      return "native";
-    case config::Runtime::docker:
-      return "docker";
-    case config::Runtime::podman:
-      return "podman";
-    case config::Runtime::volume:
-      return "a container's volume";
-  }
-  return "unknown";
+std::string runtime_text(const pihole::Installation& in) {
+  if (in.container) return fmt::format("{}, {}", in.container->label(), in.container->inspection().running ? "runs" : "does not run");
+  return fmt::format("{} ({})", runtime_name(in.runtime), in.how_runtime);
 }
 
 std::string or_unknown(const std::string& text) {
@@ -271,7 +260,7 @@ std::vector<Line> report_text(const NodeReport& report) {
   lines.push_back({"", Style::plain});
   lines.push_back({"Pi-hole", Style::heading});
   append(lines, label_lines({
-                    {"generation", fmt::format("{}, {}", in.generation == pihole::Generation::v6 ? "v6" : "v5", text_of(in.runtime))},
+                    {"generation", fmt::format("{}, {}", in.generation == pihole::Generation::v6 ? "v6" : "v5", runtime_text(in))},
                     {"core", or_unknown(in.core_version)},
                     {"FTL", or_unknown(in.ftl_version)},
                     {"web", or_unknown(in.web_version)},
@@ -282,8 +271,8 @@ std::vector<Line> report_text(const NodeReport& report) {
                     {"lists", plural(node.list_rows, "entry", "entries")},
                     {"blocklist", plural(node.blocklist_rows, "row")},
                     {"pihole -g", report.gravity_running ? "runs now" : "does not run"},
-                    {"FTL binary", in.ftl_binary.empty() ? "none found" : in.ftl_binary},
-                    {"pid file", in.pid_file},
+                    {"FTL binary", in.ftl_binary.empty() ? "none on this host" : in.ftl_binary},
+                    {"pid file", in.pid_file.empty() ? "none on this host" : in.pid_file},
                     {"FTL process", printable(report.ftl)},
                     {"DNS port", in.dns_port ? std::to_string(in.dns_port) : "not asked"},
                     {"kept versions", std::to_string(report.versions)},

@@ -100,4 +100,20 @@ std::string counts_text(const model::ChangeCounts& counts) {
   return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, "; "));
 }
 
+std::string_view runtime_name(config::Runtime runtime) {
+  switch (runtime) {
+    case config::Runtime::automatic:
+      return "automatic";
+    case config::Runtime::native:
+      return "native";
+    case config::Runtime::docker:
+      return "docker";
+    case config::Runtime::podman:
+      return "podman";
+    case config::Runtime::volume:
+      return "volume";
+  }
+  return "unknown";
+}
+
 }  // namespace gsync::cli

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <map>
@@ -270,6 +271,14 @@ std::uint16_t default_dns_port(const Installation& found, std::uint16_t from_tom
 }
 
 }  // namespace
+
+std::vector<std::string> Installation::directories() const {
+  std::vector<std::string> all;
+  for (const auto& path : {directory, directory_of(gravity_database), directory_of(gravity_named), dnsmasq_directory}) {
+    if (!path.empty() && std::find(all.begin(), all.end(), path) == all.end() && ::access(path.c_str(), F_OK) == 0) all.push_back(path);
+  }
+  return all;
+}
 
 PiholeToml Installation::read_toml() const {
   std::optional<std::string> text;

@@ -18,13 +18,13 @@ class TomlRecords final : public RecordAccess {
     struct stat st {};
     if (::stat(installation_.toml_path().c_str(), &st) != 0) return {};
     return fmt::format("{:x}:{:x}:{:x}:{:x}.{:x}:{}", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-                       installation_.ftl_binary.empty());
+                       why_no_records(installation_));
   }
 
   Reading read() const override {
     Reading reading;
-    if (installation_.ftl_binary.empty()) {
-      reading.unavailable.fill("pihole-FTL was not found on this host, and only it can change them");
+    if (auto why = why_no_records(installation_); !why.empty()) {
+      reading.unavailable.fill(why);
       return reading;
     }
     PiholeToml toml;

@@ -48,6 +48,8 @@ struct Installation {
   uid_t owner = 0;                ///< of the gravity.db file, or of its directory when it is missing
   gid_t group = 0;
 
+  /// Those that we work in.
+  std::vector<std::string> directories() const;
   std::string toml_path() const { return directory + "/pihole.toml"; }
   /// v6 only; read afresh at each call. Error{not_found, io, corrupt}.
   PiholeToml read_toml() const;

@@ -3,15 +3,14 @@
 #include <gtest/gtest.h>
 #include <linux/capability.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <functional>
 #include <string>
 
 #include "gsync/util/error.hpp"
 #include "gsync/util/files.hpp"
 #include "gsync/util/subprocess.hpp"
+#include "in_child.hpp"
 #include "support/temp_directory.hpp"
 
 namespace gsync::cli {
@@ -19,31 +18,6 @@ namespace {
 
 /// A user that exists nowhere and owns nothing.
 constexpr uid_t nobody_known = 54321;
-
-/// Runs `work` in a child, for what cannot be taken back. The text that it gives is empty when all is well.
-std::string in_child(const std::function<std::string()>& work) {
-  int ends[2];
-  if (::pipe(ends) != 0) return "no pipe";
-  auto pid = ::fork();
-  if (pid == 0) {
-    std::string said;
-    try {
-      said = work();
-    } catch (const std::exception& error) {
-      said = error.what();
-    }
-    [[maybe_unused]] auto n = ::write(ends[1], said.data(), said.size());
-    ::_exit(0);
-  }
-  ::close(ends[1]);
-  std::string said;
-  char buffer[512];
-  for (ssize_t n; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;) said.append(buffer, static_cast<std::size_t>(n));
-  ::close(ends[0]);
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? said : "the child crashed: " + said;
-}
 
 /// A line of /proc/self/status, without its name.
 std::string status_of(const std::string& text, const std::string& name) {
@@ -61,7 +35,7 @@ class AsRoot : public ::testing::Test {
 };
 
 TEST_F(AsRoot, BecomesTheOwnerForGood) {
-  EXPECT_EQ(in_child([]() -> std::string {
+  EXPECT_EQ(test::in_child([]() -> std::string {
               become_owner(nobody_known, nobody_known, "/etc/pihole", "gravity-sync pull");
               if (::getuid() != nobody_known || ::geteuid() != nobody_known || ::getgid() != nobody_known) return "not the owner";
               gid_t groups[64];
@@ -74,7 +48,7 @@ TEST_F(AsRoot, BecomesTheOwnerForGood) {
 }
 
 TEST_F(AsRoot, KeepsOneCapabilityForAChildAndUsesItItselfForNothing) {
-  EXPECT_EQ(in_child([]() -> std::string {
+  EXPECT_EQ(test::in_child([]() -> std::string {
               become_owner(nobody_known, nobody_known, "/etc/pihole", "gravity-sync pull");
               auto ours = util::read_file("/proc/self/status").value();
               if (std::stoull(status_of(ours, "CapEff"), nullptr, 16) != 0) return "effective: " + status_of(ours, "CapEff");
@@ -122,7 +96,7 @@ TEST_F(AsRoot, FollowsNoLinkToTheStateDirectory) {
 }
 
 TEST_F(AsRoot, TellsAnOrdinaryUserToUseSudo) {
-  EXPECT_EQ(in_child([]() -> std::string {
+  EXPECT_EQ(test::in_child([]() -> std::string {
               if (::setgid(nobody_known) != 0 || ::setuid(nobody_known) != 0) return "cannot become an ordinary user";
               try {
                 become_owner(nobody_known + 1, nobody_known, "/etc/pihole/gravity.db", "gravity-sync pull");
