@@ -88,6 +88,7 @@ class Apply {
       entry_.records.insert(entry_.records.end(), changes.begin(), changes.end());
       records_.emplace_back(kind, std::move(lines));
     }
+    if (!records_.empty()) parts_.records.require_settable();
   }
 
   void load_before() {

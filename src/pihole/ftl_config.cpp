@@ -80,20 +80,6 @@ std::vector<std::string> missing_variables(const Installation& installation) {
   return missing;
 }
 
-/// `--config` run without FTL's own variables resets what they set, and may keep FTL from starting again (PIHOLE.md §3).
-void refuse_another_environment(const Installation& installation, std::string_view key) {
-  const auto missing = missing_variables(installation);
-  if (missing.empty()) return;
-  throw Error(ErrorCode::refused,
-              fmt::format("{} cannot be set: FTL has settings from {} in its environment (see the end of {}), and pihole-FTL --config run "
-                          "without {} would reset them",
-                          key, fmt::join(missing, ", "), installation.toml_path(), missing.size() == 1 ? "it" : "them"),
-              installation.container
-                  ? fmt::format("give {} to the container itself (environment, -e), or leave records out of [sync] components",
-                                fmt::join(missing, ", "))
-                  : "give this program the same FTLCONF_ variables, or leave records out of [sync] components");
-}
-
 util::CommandResult run_config(const Installation& installation, model::RecordKind kind, const std::string& json, util::Deadline deadline) {
   if (installation.container) return installation.container->run({Container::Action::set_records, kind, json}, deadline);
   return util::run(
@@ -171,11 +157,23 @@ void wait_until_written(const Installation& installation, model::RecordKind kind
 
 }  // namespace
 
+void require_same_environment(const Installation& installation) {
+  const auto missing = missing_variables(installation);
+  if (missing.empty()) return;
+  const auto names = fmt::format("{}", fmt::join(missing, ", "));
+  throw Error(ErrorCode::refused,
+              fmt::format("records cannot be set: FTL has settings from {} in its environment (see the end of {}), and pihole-FTL --config "
+                          "run without {} would reset them",
+                          names, installation.toml_path(), missing.size() == 1 ? "it" : "them"),
+              fmt::format("give {} to {}, or leave records out of [sync] components", names,
+                          installation.container ? "the container itself (-e, environment)" : "this program as well"));
+}
+
 void set_records(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) {
   const auto key = setting_of(kind);
   if (auto why = why_no_records(installation); !why.empty()) throw Error(ErrorCode::refused, fmt::format("{} cannot be set: {}", key, why));
   const auto json = json_of(kind, lines);
-  refuse_another_environment(installation, key);
+  require_same_environment(installation);
   const auto result = run_config(installation, kind, json, deadline);
   if (result.exit_code != 0) refused_by_ftl(key, result);
   wait_until_written(installation, kind, lines, deadline);

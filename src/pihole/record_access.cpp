@@ -45,6 +45,8 @@ class TomlRecords final : public RecordAccess {
     return reading;
   }
 
+  void require_settable() const override { require_same_environment(installation_); }
+
   std::vector<std::string> set(model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) override {
     set_records(installation_, kind, lines, deadline);
     return {};

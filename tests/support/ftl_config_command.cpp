@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -86,20 +87,39 @@ std::string checked_value(const TomlSettings& settings, const std::string& key, 
   }
 }
 
+std::string variable_of(const std::string& key) {
+  std::string variable = "FTLCONF_" + key;
+  std::replace(variable.begin(), variable.end(), '.', '_');
+  return variable;
+}
+
 void check_rights(const TomlSettings& settings, const std::string& key) {
   const char* needs_chown = std::getenv("FTL_STAND_IN_NEEDS_CHOWN");
   if (needs_chown && std::string(needs_chown) == "1" && !has_cap_chown())
     throw Refusal{1, "CAP_CHOWN is missing: run this as root or as the user of pihole-FTL"};
   if (settings.read_only && key != "misc.readOnly") throw Refusal{1, "The configuration is read-only (misc.readOnly)"};
-  std::string variable = "FTLCONF_" + key;
-  std::replace(variable.begin(), variable.end(), '.', '_');
+  const auto variable = variable_of(key);
   if (std::getenv(variable.c_str())) throw Refusal{5, fmt::format("{} is set by the environment variable {}", key, variable)};
 }
 
 void write_settings(const std::string& directory, const std::string& path, const std::string& text) {
   std::filesystem::create_directory(directory + "/config_backups");
   std::filesystem::copy_file(path, directory + "/config_backups/pihole.toml.1", std::filesystem::copy_options::overwrite_existing);
+  struct stat before {};
+  if (::stat(path.c_str(), &before) != 0) before.st_uid = before.st_gid = 0;
   replace_text(path, text, 0640);
+  // Run by root it gives the file back to its user.
+  if (::geteuid() == 0 && ::chown(path.c_str(), before.st_uid, before.st_gid) != 0) throw std::runtime_error("cannot chown " + path);
+}
+
+/// What the real one does to settings from variables that this command does not have.
+void reset_what_is_not_forced_any_more(const TomlSettings& settings, const std::string& directory, const std::string& path,
+                                       const std::string& text) {
+  for (const auto& key : settings.forced) {
+    if (std::getenv(variable_of(key).c_str())) continue;
+    write_settings(directory, path, replace_value(text, key, "[]").value());
+    throw Refusal{1, "Resetting " + key + " to default (not forced anymore)"};
+  }
 }
 
 }  // namespace
@@ -117,6 +137,7 @@ int config_command(const std::string& directory, const std::vector<std::string>&
       return 0;
     }
     const TomlSettings settings = parse_settings(text);
+    reset_what_is_not_forced_any_more(settings, directory, path, text);
     check_rights(settings, key);
     const std::string raw = checked_value(settings, key, *old_raw, arguments[1]);
     if (raw != *old_raw) write_settings(directory, path, replace_value(text, key, raw).value());

@@ -88,7 +88,7 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options)
       : options_(options),
         settings_(parse_settings(read_text(toml_path()))),
-        gravity_(settings_.gravity),
+        gravity_(here(settings_.gravity)),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         stop_timer_(::eventfd(0, EFD_CLOEXEC)) {
     wake_fd = wake_.get();
@@ -100,6 +100,8 @@ class Daemon {
 
  private:
   std::string toml_path() const { return options_.directory + "/pihole.toml"; }
+  std::string pid_path() const { return here(settings_.pid); }
+  std::string here(const std::string& path) const;
   void listen();
   void use_records();
   void start_serving();
@@ -132,6 +134,16 @@ class Daemon {
   std::uint64_t allowed_ = 0;
 };
 
+/// A path of pihole.toml where this process finds it.
+std::string Daemon::here(const std::string& path) const {
+  static const std::string directory = "/etc/pihole/";
+  static const std::string run = "/run/";
+  if (options_.in_container && path.rfind(directory, 0) == 0) return options_.directory + "/" + path.substr(directory.size());
+  if (options_.in_container && path.rfind(run, 0) == 0)
+    return options_.port_file.substr(0, options_.port_file.rfind('/') + 1) + path.substr(run.size());
+  return path;
+}
+
 void Daemon::listen() {
   socket_ = util::Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_in address{};
@@ -155,7 +167,7 @@ void Daemon::use_records() {
 void Daemon::start_serving() {
   use_records();
   gravity_.reload();
-  write_text(settings_.pid, fmt::format("{}", ::getpid()), 0644);
+  write_text(pid_path(), fmt::format("{}", ::getpid()), 0644);
 }
 
 void Daemon::reload() {
@@ -181,7 +193,7 @@ void Daemon::read_settings() {
   if (!restart) return use_records();
   ++restarts_;
   gravity_.close();
-  write_text(settings_.pid, "", 0644);
+  write_text(pid_path(), "", 0644);
   restarting_until_ = SteadyClock::now() + restart_time;
 }
 
@@ -293,7 +305,7 @@ int Daemon::run() {
   listen();
   if (::stat(toml_path().c_str(), &toml_seen_) != 0) throw std::runtime_error("no " + toml_path());
   start_serving();
-  std::thread timer_thread([this, poll = FtlPoll(settings_.gravity)] { timer(poll); });
+  std::thread timer_thread([this, poll = FtlPoll(here(settings_.gravity))] { timer(poll); });
   ::pthread_setname_np(timer_thread.native_handle(), "timer");
   replace_text(options_.port_file, fmt::format("{}\n", port_), 0644);
 
@@ -302,7 +314,7 @@ int Daemon::run() {
   [[maybe_unused]] const auto n = ::write(stop_timer_.get(), &one, sizeof one);
   timer_thread.join();
   gravity_.close();
-  write_text(settings_.pid, "", 0644);
+  write_text(pid_path(), "", 0644);
   return want_exit;
 }
 

@@ -12,6 +12,7 @@ struct DaemonOptions {
   bool poll = true;                ///< look at info.updated once a second
   bool reload = true;              ///< false: notices everything and goes on serving what it has open
   bool hang_after_reload = false;  ///< the DNS thread stops for good after its first reload; only SIGKILL helps
+  bool in_container = false;       ///< /etc/pihole in pihole.toml is `directory`, and /run where the port file is
   bool end_with_stdin = false;     ///< exit when standard input is closed, so that a test that dies leaves nothing behind
 };
 

@@ -79,6 +79,7 @@ void FtlProcess::spawn() {
   ::unlink(directory_.port_file().c_str());
   std::vector<std::string> words{GSYNC_FTL_STAND_IN,     "--daemon", "--directory",         directory_.directory(), "--dns-port-file",
                                  directory_.port_file(), "--port",   std::to_string(port_), "--end-with-stdin"};
+  if (directory_.options().container) words.emplace_back("--in-container");
   if (directory_.options().musl) words.emplace_back("--musl");
   if (!options_.poll) words.emplace_back("--no-poll");
   if (!options_.reload) words.emplace_back("--never-reload");

@@ -37,6 +37,8 @@ gsync::test::DaemonOptions daemon_options(const std::vector<std::string>& argume
       options.reload = false;
     } else if (option == "--hang-after-reload") {
       options.hang_after_reload = true;
+    } else if (option == "--in-container") {
+      options.in_container = true;
     } else if (option == "--end-with-stdin") {
       options.end_with_stdin = true;
     } else {

@@ -132,7 +132,20 @@ std::string render_settings(const TomlSettings& s) {
   t += entry(1, "Further lines for dnsmasq", "dnsmasq_lines", "[]", "[]");
   t += entry(1, "Whether /etc/dnsmasq.d is read", "etc_dnsmasq_d", "false", "false");
   t += entry(1, "No changes over the API or the command line", "readOnly", boolean(s.read_only), "false");
+  t += "# Configuration statistics:\n";
+  if (!s.forced.empty()) t += fmt::format("# {} entries are forced through environment:\n", s.forced.size());
+  for (const auto& key : s.forced) t += "#   - " + key + "\n";
   return t;
+}
+
+std::vector<std::string> forced_settings(const std::string& text) {
+  std::vector<std::string> keys;
+  static const std::string bullet = "\n#   - ";
+  for (auto at = text.find(bullet); at != text.npos; at = text.find(bullet, at + 1)) {
+    const auto begin = at + bullet.size();
+    keys.push_back(text.substr(begin, text.find('\n', begin) - begin));
+  }
+  return keys;
 }
 
 std::optional<std::string> raw_value(const std::string& text, const std::string& key) {

@@ -16,6 +16,7 @@ struct TomlSettings {
   std::uint16_t dns_port = 53;
   std::string gravity = "/etc/pihole/gravity.db";
   std::string pid = "/run/pihole-FTL.pid";
+  std::vector<std::string> forced;  ///< settings that FTL has from FTLCONF_ variables, as it lists them at the end of the file
 
   bool operator==(const TomlSettings&) const = default;
 };
@@ -26,6 +27,9 @@ TomlSettings parse_settings(const std::string& text);
 /// A pihole.toml as FTL writes them: comments above each key, nested sections, arrays over several lines, "### CHANGED" behind what is not
 /// the default.
 std::string render_settings(const TomlSettings& settings);
+
+/// What render_settings() wrote for `forced`.
+std::vector<std::string> forced_settings(const std::string& text);
 
 /// The text with another value for one key ("dns.hosts"), everything else kept as it is. nullopt when the key is not there. `value` is
 /// TOML.

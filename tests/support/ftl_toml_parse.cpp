@@ -31,6 +31,7 @@ TomlSettings parse_settings(const std::string& text) {
   s.dhcp_active = table["dhcp"]["active"].value_or(s.dhcp_active);
   s.gravity = table["files"]["gravity"].value_or(s.gravity);
   s.pid = table["files"]["pid"].value_or(s.pid);
+  s.forced = forced_settings(text);
   s.read_only = table["misc"]["readOnly"].value_or(s.read_only);
   return s;
 }

@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "support/docker_stand_in.hpp"
+
 namespace gsync::test {
 
 namespace {
@@ -57,13 +59,17 @@ void PiholeDirectory::make() {
   settings.dhcp_hosts = options_.dhcp_hosts;
   settings.dhcp_active = options_.dhcp_active;
   settings.read_only = options_.read_only;
-  settings.gravity = gravity();
-  settings.pid = pid_file();
+  settings.forced = options_.forced;
+  if (!options_.container) {
+    settings.gravity = gravity();
+    settings.pid = pid_file();
+  }
   save(settings);
   write_text(
       directory() + "/versions",
       "CORE_VERSION=v6.2.2\nCORE_BRANCH=master\nCORE_HASH=1837b754\nGITHUB_CORE_VERSION=v6.2.2\nWEB_VERSION=v6.3\nWEB_BRANCH=master\n"
-      "FTL_VERSION=v6.4.1\nFTL_BRANCH=master\nFTL_HASH=8d1add8d\n",
+      "FTL_VERSION=v6.4.1\nFTL_BRANCH=master\nFTL_HASH=8d1add8d\n" +
+          std::string(options_.container ? "DOCKER_VERSION=2026.07.2\n" : ""),
       0644);
   if (options_.lists_cache) write_lists_cache(directory(), gravity());
   if (options_.backups) {
@@ -76,7 +82,15 @@ void PiholeDirectory::make() {
                          "FTL_STAND_IN_NEEDS_CHOWN={}\nexec '{}' \"$@\"\n",
                          directory(), options_.musl ? 1 : 0, options_.needs_chown ? 1 : 0, GSYNC_FTL_STAND_IN),
              0755);
+  if (options_.container) write_docker_stand_in(*this);
   write_config();
+}
+
+void PiholeDirectory::set_container_stopped(bool stopped) const {
+  if (stopped)
+    write_text(root_ + "/stopped", "");
+  else
+    std::filesystem::remove(root_ + "/stopped");
 }
 
 void PiholeDirectory::save(const TomlSettings& settings) const {
@@ -98,6 +112,11 @@ void PiholeDirectory::set_sync_lines(std::string lines) {
   write_config();
 }
 
+void PiholeDirectory::set_pihole_lines(std::string lines) {
+  pihole_lines_ = std::move(lines);
+  write_config();
+}
+
 void PiholeDirectory::give_to(uid_t uid, gid_t gid) const {
   const auto give = [&](const std::string& path) {
     if (::lchown(path.c_str(), uid, gid) != 0) throw std::system_error(errno, std::generic_category(), "chown " + path);
@@ -107,12 +126,13 @@ void PiholeDirectory::give_to(uid_t uid, gid_t gid) const {
 }
 
 void PiholeDirectory::write_config() const {
-  std::string text = fmt::format(
-      "[node]\nname = {}\nstate_directory = {}\n\n"
-      "[pihole]\ndirectory = {}\ndnsmasq_directory = {}\nruntime = \"native\"\nftl_binary = {}\npid_file = {}\ndns_port = {}\n\n"
-      "[sync]\nrecord_spacing_ms = 50\n{}\n",
-      toml_string(options_.name), toml_string(state()), toml_string(directory()), toml_string(root_ + "/dnsmasq.d"),
-      toml_string(ftl_binary()), toml_string(pid_file()), dns_port_, sync_lines_);
+  auto pihole =
+      fmt::format("directory = {}\ndnsmasq_directory = {}\nruntime = \"native\"\nftl_binary = {}\npid_file = {}", toml_string(directory()),
+                  toml_string(root_ + "/dnsmasq.d"), toml_string(ftl_binary()), toml_string(pid_file()));
+  if (options_.container) pihole = fmt::format("runtime = \"docker\"\ncontainer = {}", toml_string(options_.name));
+  std::string text =
+      fmt::format("[node]\nname = {}\nstate_directory = {}\n\n[pihole]\n{}\ndns_port = {}\n\n[sync]\nrecord_spacing_ms = 50\n{}\n",
+                  toml_string(options_.name), toml_string(state()), pihole_lines_.value_or(pihole), dns_port_, sync_lines_);
   for (const auto& peer : peers_) text += "\n" + peer + "\n";
   replace_text(config(), text, 0640);
 }

@@ -23,7 +23,12 @@ struct PiholeOptions {
   bool lists_cache = false;  ///< listsCache/list.ID.HOST.domains for each adlist
   bool backups = false;      ///< gravity_backups/gravity.db.1
   bool musl = false;         ///< the stand-in plays the official static build: reload on 35, 34 kills
-  bool needs_chown = false;  ///< `--config` exits 1 without CAP_CHOWN, as the real one does
+  /// It runs in a container, to which `directory()` is /etc/pihole; a stand-in for the docker command is in bin_directory().
+  bool container = false;
+  std::vector<std::string> variables{};  ///< of the container's environment, "FTLCONF_dns_upstreams=9.9.9.9"
+  std::vector<std::string> forced{};     ///< settings that FTL has from its environment, "dns.upstreams"
+  bool docker_needs_root = false;        ///< as where nobody is in the group docker
+  bool needs_chown = false;              ///< `--config` exits 1 without CAP_CHOWN, as the real one does
 };
 
 /// A Pi-hole v6 in a directory of its own, with a gravity-sync.toml for it:
@@ -51,6 +56,11 @@ class PiholeDirectory {
   std::string ftl_log() const { return root_ + "/run/ftl.log"; }
   std::string state() const { return root_ + "/state"; }
   std::string config() const { return root_ + "/gravity-sync.toml"; }
+  std::string bin_directory() const { return root_ + "/bin"; }
+  /// What the program is started with in PATH.
+  std::string path_variable() const { return (options_.container ? bin_directory() + ":" : "") + "/usr/bin:/bin"; }
+  /// The container is said not to run, or to run again.
+  void set_container_stopped(bool stopped) const;
 
   TomlSettings settings() const { return parse_settings(read_text(toml())); }
   /// Replaces pihole.toml by a rename, as FTL does when somebody saves in the web page.
@@ -62,6 +72,8 @@ class PiholeDirectory {
   void set_peers(std::vector<std::string> peers);
   /// Further lines of [sync], such as "ftl_deadline_seconds = 2".
   void set_sync_lines(std::string lines);
+  /// Lines of [pihole] in place of all that stand there but dns_port.
+  void set_pihole_lines(std::string lines);
 
   /// chown of everything, for tests that run as root and want an ordinary owner.
   void give_to(uid_t uid, gid_t gid) const;
@@ -76,6 +88,7 @@ class PiholeDirectory {
   std::uint16_t dns_port_ = 0;
   std::vector<std::string> peers_;
   std::string sync_lines_;
+  std::optional<std::string> pihole_lines_;
 };
 
 }  // namespace gsync::test

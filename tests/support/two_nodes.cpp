@@ -108,13 +108,14 @@ CommandResult TwoNodes::run_on(const PiholeDirectory& pihole, const std::vector<
   util::Command command;
   command.argv = {GSYNC_BINARY, "--config", pihole.config()};
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
-  environment.emplace("PATH", "/usr/bin:/bin");
+  environment.emplace("PATH", pihole.path_variable());
   command.environment = std::move(environment);
   return util::run(command, util::Deadline::in(patience));
 }
 
 std::string TwoNodes::agent_command() const {
-  return fmt::format("{} --config {} agent --peer ph2", GSYNC_BINARY, ph1.config());
+  const auto environment = ph1.options().container ? fmt::format("env PATH={} ", ph1.path_variable()) : "";
+  return fmt::format("{}{} --config {} agent --peer ph2", environment, GSYNC_BINARY, ph1.config());
 }
 
 void TwoNodes::set_peer(const PeerOptions& peer) {

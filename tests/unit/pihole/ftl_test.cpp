@@ -144,6 +144,35 @@ TEST_F(FtlTest, MayHaveTheNameOfTheConfiguredBinaryAsFarAsTheKernelKeepsIt) {
   EXPECT_EQ(ftl_.pid(), process.pid());
 }
 
+TEST_F(FtlTest, OfAContainerDescendsFromItsFirstProcess) {
+  FtlLike process({.signal = 35});
+  FtlLike other({.comm = "not-ftl"});
+  const auto ftl_below = [&](pid_t first) {
+    Inspection inspection;
+    inspection.running = first != 0;
+    inspection.pid = first;
+    installation_.container = std::make_shared<Container>("/usr/bin/docker", "box", inspection);
+    return ftl_.pid();
+  };
+  write_pid(other);  // what stands in a pid file of this host is another FTL's
+  EXPECT_EQ(ftl_below(process.pid()), process.pid());
+  EXPECT_EQ(ftl_below(::getpid()), process.pid()) << "below a script that has started it";
+  EXPECT_THAT(ftl_.describe(), HasSubstr("in container box (docker), signal 35"));
+  EXPECT_EQ(ftl_below(other.pid()), std::nullopt);
+  EXPECT_THAT(ftl_.describe(), HasSubstr("not visible from here"));
+  EXPECT_EQ(ftl_below(0), std::nullopt);
+  EXPECT_THAT(ftl_.describe(), HasSubstr("does not run"));
+}
+
+TEST_F(FtlTest, OfAVolumeIsNotKnown) {
+  FtlLike process({});
+  write_pid(process);
+  installation_.pid_file.clear();
+  EXPECT_EQ(ftl_.pid(), std::nullopt);
+  EXPECT_FALSE(ftl_.signal_reload());
+  EXPECT_THAT(ftl_.describe(), HasSubstr("its own poll"));
+}
+
 TEST_F(FtlTest, GetsTheSignalOfItsOwnCLibraryInItsTimerThread) {
   for (int signal : {34, 35}) {
     FtlLike process({.signal = signal});

@@ -1,0 +1,249 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "support/dns_probe.hpp"
+#include "support/ftl_process.hpp"
+#include "support/private_mounts.hpp"
+#include "support/sql.hpp"
+#include "support/two_nodes_test.hpp"
+
+// Pi-holes in containers, seen from their host: through the docker command, and with nothing but the volume.
+
+namespace gsync::test {
+namespace {
+
+constexpr int refused = 4;
+constexpr std::chrono::seconds patience{60};
+
+TwoNodesOptions containers(bool ph1, bool ph2) {
+  TwoNodesOptions options;
+  options.ph1.container = ph1;
+  options.ph2.container = ph2;
+  // What the container has in its environment, FTL has too.
+  options.ph2.variables = {"TZ=Europe/Berlin", "FTLCONF_dns_upstreams=9.9.9.9;149.112.112.112"};
+  if (ph2) options.ph2.forced = {"dns.upstreams"};
+  options.ph2.musl = true;
+  return options;
+}
+
+std::string executed(const PiholeDirectory& pihole) {
+  const auto path = pihole.root() + "/executed";
+  return std::filesystem::exists(path) ? read_text(path) : "";
+}
+
+class Containers : public TwoNodesTest {};
+
+TEST_F(Containers, ArePulledIntoFromTheirHost) {
+  TwoNodes nodes(containers(false, true));
+  FtlProcess ftl(nodes.ph2);
+  deny(nodes.ph1, "new.example");
+  const auto result = nodes.run({"pull"});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_FALSE(contains(result.errors, "warning")) << result.errors;
+  EXPECT_EQ(nodes.ph2.settings().dns_hosts, nodes.ph1.settings().dns_hosts);
+  EXPECT_TRUE(contains(executed(nodes.ph2), "--config dns.hosts [")) << "records are set in the container";
+  EXPECT_EQ(nodes.ph2.settings().gravity, "/etc/pihole/gravity.db") << "a path in the container";
+  // Its process is visible from the host, so it need not wait for its poll.
+  EXPECT_GE(ftl.stats().signals, 1U);
+  EXPECT_EQ(ftl.stats().signals_on_dns_thread, 0U);
+  EXPECT_EQ(lookup(ftl.port(), "new.example", patience), "blocked");
+  EXPECT_TRUE(contains(nodes.run({"pull"}).output, "nothing to do"));
+  EXPECT_TRUE(succeeded(nodes.run({"undo"})));
+}
+
+TEST_F(Containers, ArePulledFromAndPushedInto) {
+  TwoNodes nodes(containers(true, false));
+  FtlProcess ftl(nodes.ph1);
+  EXPECT_TRUE(succeeded(nodes.run({"pull"})));
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_EQ(nodes.ph2.settings().dns_hosts, nodes.ph1.settings().dns_hosts);
+  deny(nodes.ph2, "new.example");
+  auto settings = nodes.ph2.settings();
+  settings.dns_hosts.push_back("192.168.1.77 new.lan");
+  nodes.ph2.save(settings);
+  EXPECT_TRUE(succeeded(nodes.run({"push"})));
+  EXPECT_EQ(lookup(ftl.port(), "new.example", patience), "blocked");
+  EXPECT_EQ(nodes.ph1.settings().dns_hosts, settings.dns_hosts);
+}
+
+TEST_F(Containers, AreDescribedByInfo) {
+  TwoNodes nodes(containers(false, true));
+  FtlProcess ftl(nodes.ph2);
+  const auto text = nodes.run({"info"}).output;
+  EXPECT_TRUE(contains(text, "container ph2 (docker), runs")) << text;
+  EXPECT_TRUE(contains(text, fmt::format("pid {} in container ph2 (docker), signal 35", ftl.pid()))) << text;
+  EXPECT_TRUE(contains(text, nodes.ph2.directory())) << text;
+  EXPECT_TRUE(contains(nodes.run({"info", "--json"}).output, "\"runtime\": \"docker\""));
+}
+
+TEST_F(Containers, ThatDoNotRunHaveTheirListsSyncedAndTheirRecordsLeftAlone) {
+  TwoNodes nodes(containers(false, true));
+  nodes.ph2.set_container_stopped(true);
+  const auto toml = read_text(nodes.ph2.toml());
+  const auto result = nodes.run({"pull"});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_TRUE(contains(result.errors, "container ph2 (docker) does not run")) << result.errors;
+  EXPECT_EQ(read_text(nodes.ph2.toml()), toml);
+  EXPECT_TRUE(contains(nodes.run({"info"}).output, "FTL reads the new lists when it starts"));
+
+  nodes.ph2.set_container_stopped(false);
+  EXPECT_TRUE(succeeded(nodes.run({"pull"})));
+  EXPECT_EQ(nodes.ph2.settings().dns_hosts, nodes.ph1.settings().dns_hosts) << "and set when it runs again";
+}
+
+TEST_F(Containers, KeepARecordListThatTheirEnvironmentSets) {
+  auto options = containers(false, true);
+  options.ph2.variables = {"FTLCONF_dns_hosts=192.168.1.2 nas.lan"};
+  options.ph2.forced = {"dns.hosts"};
+  TwoNodes nodes(options);
+  const auto hosts = nodes.ph2.settings().dns_hosts;
+  const auto result = nodes.run({"pull"});
+  EXPECT_EQ(result.exit_code, refused) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "exit code 5")) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "FTLCONF_")) << result.errors;
+  EXPECT_EQ(nodes.ph2.settings().dns_hosts, hosts);
+}
+
+TEST_F(Containers, AreNotGivenAnotherEnvironmentThanTheirFtlHas) {
+  auto options = containers(false, true);
+  options.ph2.variables = {};  // FTL has it from elsewhere, a secret perhaps
+  TwoNodes nodes(options);
+  const auto toml = read_text(nodes.ph2.toml());
+  const auto gravity = read_text(nodes.ph2.gravity());
+  const auto result = nodes.run({"pull"});
+  EXPECT_EQ(result.exit_code, refused) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "FTLCONF_dns_upstreams")) << result.errors;
+  EXPECT_EQ(read_text(nodes.ph2.toml()), toml) << "pihole-FTL --config would have reset dns.upstreams";
+  EXPECT_TRUE(read_text(nodes.ph2.gravity()) == gravity) << "refused before anything was changed";
+  EXPECT_TRUE(succeeded(nodes.run({"pull", "--only", "lists,blocklist"})));
+}
+
+TEST_F(Containers, AreRestartedByTheirRuntimeWhenThatIsConfigured) {
+  TwoNodes nodes(containers(false, true));
+  nodes.ph2.set_sync_lines("ftl_deadline_seconds = 1\non_ftl_failure = \"restart\"");
+  FtlOptions deaf;
+  deaf.reload = false;
+  deaf.respawn = true;
+  FtlProcess ftl(nodes.ph2, deaf);
+  deny(nodes.ph1, "new.example");
+  const auto result = nodes.run({"pull", "--only", "lists"});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_TRUE(contains(result.errors, "it was restarted")) << result.errors;
+  EXPECT_EQ(ftl.respawned(), 1);
+  EXPECT_EQ(lookup(ftl.port(), "new.example", patience), "blocked");
+}
+
+TEST_F(Containers, ThatDockerDoesNotKnowAreNamed) {
+  TwoNodes nodes(containers(false, true));
+  nodes.ph2.set_pihole_lines("runtime = \"docker\"\ncontainer = \"other\"");
+  const auto result = nodes.run({"pull"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.errors, "docker knows no container 'other'")) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "docker ps -a")) << result.errors;
+  nodes.ph2.set_pihole_lines("runtime = \"podman\"");
+  EXPECT_TRUE(contains(nodes.run_on(nodes.ph2, {"pull"}, {{"PATH", nodes.ph2.bin_directory()}}).errors, "no command podman"));
+}
+
+// --- only root can ask docker, and only root gets to where its volumes are
+
+class VolumesOfRoot : public TwoNodesTest {
+ protected:
+  void SetUp() override {
+    TwoNodesTest::SetUp();
+    if (auto reason = PrivateMounts().reason(); !reason.empty()) GTEST_SKIP() << reason;
+  }
+};
+
+TEST_F(VolumesOfRoot, AreReachedByTheirOwnerAndDockerIsAskedByAHelper) {
+  auto options = containers(false, true);
+  options.ph2.docker_needs_root = true;
+  TwoNodes nodes(options);
+  constexpr uid_t owner = 54'331;
+  const auto key = nodes.ph2.state() + "/key";
+  std::filesystem::copy_file(nodes.sshd.client_key(), key);
+  PeerOptions peer;
+  peer.identity = key;
+  nodes.set_peer(peer);
+  nodes.ph2.give_to(owner, owner);
+  // As /var/lib/docker/volumes/NAME/_data: the volume stands below a directory that is closed to all but root.
+  const auto closed = nodes.ph2.root() + "/docker";
+  std::filesystem::create_directories(closed + "/volumes");
+  std::filesystem::rename(nodes.ph2.directory(), closed + "/volumes/_data");
+  ASSERT_EQ(::chmod(closed.c_str(), 0700), 0);
+  const auto inspect = nodes.ph2.root() + "/inspect.json";
+  auto text = read_text(inspect);
+  text.replace(text.find(nodes.ph2.directory()), nodes.ph2.directory().size(), closed + "/volumes/_data");
+  write_text(inspect, text);
+  // What runs in the container finds its /etc/pihole elsewhere.
+  auto program = read_text(nodes.ph2.ftl_binary());
+  program.replace(program.find(nodes.ph2.directory()), nodes.ph2.directory().size(), closed + "/volumes/_data");
+  write_text(nodes.ph2.ftl_binary(), program, 0755);
+
+  const auto result = nodes.run({"pull"});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_TRUE(contains(executed(nodes.ph2), "--config dns.hosts")) << "by root, who may";
+  EXPECT_EQ(parse_settings(read_text(closed + "/volumes/_data/pihole.toml")).dns_hosts, nodes.ph1.settings().dns_hosts);
+  EXPECT_TRUE(content_of(closed + "/volumes/_data/gravity.db") == content_of(nodes.ph1.gravity()));
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(closed + "/volumes/_data")) {
+    struct stat st {};
+    // Made by root in the container.
+    if (contains(entry.path(), "config_backups")) continue;
+    ASSERT_EQ(::lstat(entry.path().c_str(), &st), 0);
+    EXPECT_EQ(st.st_uid, owner) << entry.path();
+  }
+}
+
+// --- nothing but the volume
+
+class Volumes : public TwoNodesTest {
+ protected:
+  /// ph2 is a directory that a container writes; no docker command is configured.
+  static void use_volume(TwoNodes& nodes, const std::string& more = {}) {
+    nodes.ph2.set_pihole_lines(fmt::format("directory = {}\n{}", toml_string(nodes.ph2.directory()), more));
+  }
+};
+
+TEST_F(Volumes, AreSyncedWithoutRecordsAndFtlReloadsByItsPoll) {
+  TwoNodes nodes(containers(false, true));
+  FtlProcess ftl(nodes.ph2);
+  use_volume(nodes);
+  deny(nodes.ph1, "new.example");
+  const auto toml = read_text(nodes.ph2.toml());
+  const auto result = nodes.run({"pull"});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_TRUE(contains(result.errors, "belongs to a container")) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "DOCKER_VERSION")) << "how we know: " << result.errors;
+  EXPECT_EQ(read_text(nodes.ph2.toml()), toml);
+  EXPECT_EQ(executed(nodes.ph2), "");
+  EXPECT_EQ(ftl.stats().signals, 0U) << "nobody knows whose FTL would get it";
+  EXPECT_EQ(lookup(ftl.port(), "new.example", patience), "blocked");
+  EXPECT_FALSE(contains(result.errors, "still has the old database open")) << result.errors;
+}
+
+TEST_F(Volumes, SayInInfoThatRecordsAreNotAvailable) {
+  TwoNodes nodes(containers(false, true));
+  use_volume(nodes, "runtime = \"volume\"\n");
+  const auto text = nodes.run({"info"}).output;
+  EXPECT_TRUE(contains(text, "volume ([pihole] runtime)")) << text;
+  EXPECT_TRUE(contains(text, "it reloads by its own poll")) << text;
+  EXPECT_TRUE(contains(text, "runtime = \"docker\"")) << "what would help: " << text;
+}
+
+TEST_F(Volumes, GiveTheirListsToOthers) {
+  TwoNodes nodes(containers(false, true));
+  use_volume(nodes);
+  deny(nodes.ph2, "new.example");
+  const auto hosts = nodes.ph1.settings().dns_hosts;
+  EXPECT_TRUE(succeeded(nodes.run({"push"})));
+  EXPECT_TRUE(denies(nodes.ph1, "new.example"));
+  EXPECT_EQ(nodes.ph1.settings().dns_hosts, hosts);
+}
+
+}  // namespace
+}  // namespace gsync::test
