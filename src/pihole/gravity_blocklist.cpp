@@ -3,35 +3,17 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "compiled_rows.hpp"
 #include "gsync/pihole/gravity.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
+#include "read_ahead.hpp"
 #include "table_merger.hpp"
 
 namespace gsync::pihole {
 namespace {
 
-/// Rows of one table, sorted by domain and adlist.
-class SortedRows {
- public:
-  SortedRows(sqlite::Database& database, const char* table)
-      : statement_(
-            database.prepare(fmt::format("SELECT domain, adlist_id FROM {} WHERE {} ORDER BY domain, adlist_id", table, rows_that_count))) {
-    next();
-  }
-  bool more() const { return more_; }
-  std::string_view domain() const { return statement_.text(0); }
-  std::int64_t adlist() const { return statement_.integer(1); }
-  void next() {
-    do {
-      more_ = statement_.step();
-    } while (more_ && !can_travel(statement_.text(0)));
-  }
-
- private:
-  sqlite::Statement statement_;
-  bool more_ = false;
-};
+constexpr std::uint64_t worth_a_thread = 50'000;  // rows
 
 /// Merges gravity and antigravity by domain; gives the adlists of one domain in the order of the wishes.
 class ShadowReader final : public model::BlocklistReader {
@@ -58,7 +40,7 @@ class ShadowReader final : public model::BlocklistReader {
   bool read_domain() {
     adlists_.clear();
     at_ = 0;
-    const SortedRows* first = nullptr;
+    const CompiledRows* first = nullptr;
     for (const auto& table : tables_) {
       if (table && table->more() && (first == nullptr || table->domain() < first->domain())) first = &*table;
     }
@@ -77,10 +59,37 @@ class ShadowReader final : public model::BlocklistReader {
   sqlite::Database database_;
   std::vector<model::BlocklistAnswer> answers_;
   std::array<std::unordered_map<std::int64_t, std::uint32_t>, 2> wishes_;  // adlist id to wish, of gravity and of antigravity
-  std::array<std::optional<SortedRows>, 2> tables_;
+  std::array<std::optional<CompiledRows>, 2> tables_;
   std::string domain_;
   std::vector<std::uint32_t> adlists_;
   std::size_t at_ = 0;
+};
+
+/// Lets through what a source may send, and nothing else.
+class CheckedRows final : public model::BlocklistReader {
+ public:
+  explicit CheckedRows(model::BlocklistReader& rows) : rows_(rows) {}
+  const std::vector<model::BlocklistAnswer>& answers() const override { return rows_.answers(); }
+  std::optional<model::BlocklistRow> next() override {
+    auto row = rows_.next();
+    if (!row) return row;
+    // What is out of order could not be merged in constant memory.
+    const auto order = row->domain.compare(domain_);
+    if (order < 0 || (order == 0 && row->adlist <= adlist_)) throw Error(ErrorCode::protocol, "the source's rows are out of order");
+    if (row->adlist >= answers().size()) throw Error(ErrorCode::protocol, "the source sent a row of an adlist that was not wished for");
+    if (!can_travel(row->domain)) {
+      throw Error(ErrorCode::protocol,
+                  fmt::format("the source sent a row that is no domain: {}", util::printable(row->domain.substr(0, 100))));
+    }
+    if (order != 0) domain_.assign(row->domain);
+    adlist_ = row->adlist;
+    return row;
+  }
+
+ private:
+  model::BlocklistReader& rows_;
+  std::string domain_;
+  std::uint32_t adlist_ = 0;
 };
 
 void write_statistics(sqlite::Database& database, const Shape& shape, std::int64_t id, const model::AdlistStatistics& s) {
@@ -119,38 +128,35 @@ BlocklistWritten write_blocklist(sqlite::Database& database, const Shape& shape,
   BlocklistWritten written;
   std::array<std::optional<TableMerger>, 2> tables;
   std::array<std::uint64_t, 2> new_rows{};
+  std::uint64_t announced = 0;
   auto is_allow = [&](std::size_t wish) { return wishes[wish].key.kind == model::kind::allow_list; };
-  for (std::size_t i = 0; i < wishes.size(); ++i) {
+  for (std::uint32_t i = 0; i < wishes.size(); ++i) {
     auto& table = tables[is_allow(i)];
     if (is_allow(i) && !shape.antigravity)
       throw Error(ErrorCode::incompatible, "this Pi-hole cannot hold allow lists", "update Pi-hole to version 6");
     if (!table) table.emplace(database, is_allow(i) ? "antigravity" : "gravity", written);
-    table->wish(ids[i], !answers[i].delta);
     // A delta starts from what is there, and the caller wished with exactly that.
-    written.sets[ids[i]] = answers[i].delta && wishes[i].have ? *wishes[i].have : model::SetDigest{};
+    auto& digest = written.sets[ids[i]];
+    digest = answers[i].delta && wishes[i].have ? *wishes[i].have : model::SetDigest{};
+    table->wish(i, ids[i], !answers[i].delta, digest);
     const auto have = wishes[i].have ? wishes[i].have->count : 0;
     new_rows[is_allow(i)] += answers[i].rows.count - std::min(have, answers[i].rows.count);
+    if (!answers[i].delta) announced += answers[i].rows.count;
   }
   for (std::size_t t = 0; t < tables.size(); ++t) {
     if (tables[t]) tables[t]->begin(new_rows[t]);
   }
-  std::pair<std::string, std::int64_t> last{"", -1};
-  while (auto row = rows.next()) {
-    // What is out of order could not be merged in constant memory.
-    if (std::pair(row->domain, std::int64_t{row->adlist}) <= std::pair(std::string_view(last.first), last.second)) {
-      throw Error(ErrorCode::protocol, "the source's rows are out of order");
-    }
-    last.first.assign(row->domain);
-    last.second = row->adlist;
-    if (row->adlist >= wishes.size()) throw Error(ErrorCode::protocol, "the source sent a row of an adlist that was not wished for");
-    if (!can_travel(row->domain))
-      throw Error(ErrorCode::protocol,
-                  fmt::format("the source sent a row that is no domain: {}", util::printable(row->domain.substr(0, 100))));
-    tables[is_allow(row->adlist)]->row(row->domain, ids[row->adlist], row->removed);
+  {
+    CheckedRows checked(rows);
+    std::optional<ReadAhead> ahead;
+    if (announced > worth_a_thread) ahead.emplace(checked);
+    model::BlocklistReader& incoming = ahead ? static_cast<model::BlocklistReader&>(*ahead) : checked;
+    while (auto row = incoming.next()) tables[is_allow(row->adlist)]->row(*row);
   }
   for (auto& table : tables) {
     if (table) table->finish();
   }
+  if (tables[0]) written.counted = tables[0]->counted();
   for (std::size_t i = 0; i < wishes.size(); ++i) {
     if (written.sets[ids[i]] != answers[i].rows) {
       throw Error(ErrorCode::corrupt, fmt::format("{} did not arrive as its source announced it", model::describe(wishes[i].key)),

@@ -4,6 +4,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "compiled_rows.hpp"
 #include "gravity_tables.hpp"
 #include "gsync/pihole/gravity.hpp"
 #include "gsync/util/error.hpp"
@@ -116,26 +117,26 @@ GravityRows read_rows(sqlite::Database& database, const Shape& shape, sqlite::Pa
 }
 
 bool can_travel(std::string_view domain) {
-  return !domain.empty() && domain.size() <= 1024 && std::none_of(domain.begin(), domain.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (domain.empty() || domain.size() > 1024) return false;
+  // Without a way out in the middle, so that the compiler takes many characters at a time.
+  bool control = false;
+  for (char c : domain) control |= static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  return !control;
 }
 
 Compiled read_compiled(sqlite::Database& database, const Shape& shape) {
-  auto read = [&](const char* sql) {
+  auto read = [&](const char* table) {
     std::unordered_map<std::int64_t, model::SetDigest> sets;
-    auto statement = database.prepare(sql);
     model::SetDigest* set = nullptr;
-    std::int64_t id = 0;
     std::string last;
     std::int64_t last_id = 0;
-    while (statement.step()) {
-      // Sorted by domain, then adlist: an equal neighbour is a row that is there twice, which the schema allows and which means nothing.
-      auto domain = statement.text(0);
-      if (!can_travel(domain)) continue;
-      id = statement.integer(1);
-      if (set != nullptr && id == last_id && domain == last) continue;
-      set = &sets[id];
-      set->add(domain);
-      last.assign(domain);
+    for (CompiledRows row(database, table); row.more(); row.next()) {
+      // An equal neighbour is a row that is there twice, which the schema allows and which means nothing.
+      const auto id = row.adlist();
+      if (set != nullptr && id == last_id && row.domain() == last) continue;
+      if (set == nullptr || id != last_id) set = &sets[id];
+      set->add(row.domain());
+      last.assign(row.domain());
       last_id = id;
     }
     std::vector<CompiledSet> result;
@@ -144,8 +145,8 @@ Compiled read_compiled(sqlite::Database& database, const Shape& shape) {
     return result;
   };
   Compiled compiled;
-  compiled.gravity = read("SELECT domain, adlist_id FROM gravity WHERE typeof(domain)='text' AND typeof(adlist_id)='integer' ORDER BY domain, adlist_id");
-  if (shape.antigravity) compiled.antigravity = read("SELECT domain, adlist_id FROM antigravity WHERE typeof(domain)='text' AND typeof(adlist_id)='integer' ORDER BY domain, adlist_id");
+  compiled.gravity = read("gravity");
+  if (shape.antigravity) compiled.antigravity = read("antigravity");
   return compiled;
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "gsync/util/error.hpp"
+#include "gsync/util/files.hpp"
 #include "gsync/util/text.hpp"
 
 namespace gsync::pihole {
@@ -80,6 +81,8 @@ void NewVersion::change_rows() {
 
   bool undo = change_.action == model::Action::undo || change_.action == model::Action::restore;
   parts_.live_state.copy_live_to_building(*before_, undo ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
+  // Opened before the connection and closed after it: closing it in between would drop SQLite's locks.
+  auto raw = parts_.shadow.open_building_raw(O_RDONLY);
   auto database = parts_.shadow.open_building();
   after_.shape = before_->shape;
   after_.compiled = before_->compiled;
@@ -92,12 +95,14 @@ void NewVersion::change_rows() {
     bool compiled = counts_.blocklist_removed > 0;
     if (reader_ != nullptr && !change_.wishes.empty()) compiled |= write_compiled(database, change_.wishes, *reader_);
     if (undo) compiled |= bring_back_compiled(database);
-    if (compiled) write_counts(database);
+    if (compiled) write_counts(database, counted_);
     raise_updated(database, before_->rows.mark.updated, 0);
     transaction.commit();
     blocklist_changed_ = compiled;
   }
   count_rows();
+  std::optional<util::WriteBack> writing;
+  if (blocklist_changed_) writing.emplace(raw.get());
   check_database(database, blocklist_changed_);
   after_.rows = read_rows(database, after_.shape, nullptr);
   if (model::digest_of(after_.rows.lists) != model::digest_of(after)) {
@@ -136,6 +141,7 @@ bool NewVersion::write_compiled(sqlite::Database& database, const std::vector<mo
     ids.push_back(id->second);
   }
   auto written = write_blocklist(database, after_.shape, ids, wishes, reader);
+  counted_ = written.counted;
   counts_.adlists_compiled += wishes.size();
   counts_.blocklist_added += written.added;
   counts_.blocklist_removed += written.removed;

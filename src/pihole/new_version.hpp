@@ -49,6 +49,7 @@ class NewVersion {
   util::ByteReader* copy_;
   LiveContent after_;
   model::ChangeCounts counts_;
+  std::optional<BlockedCounts> counted_;
   std::vector<model::RowChange> rows_;
   std::vector<std::string> warnings_;
   std::vector<std::int64_t> new_adlists_;

@@ -84,8 +84,9 @@ void RowDecoder::read_domain() {
   if (shared + added == 0 || shared + added > max_domain) malformed("a domain is empty or too long");
   auto suffix = left_.substr(0, static_cast<std::size_t>(added));
   left_.remove_prefix(suffix.size());
-  for (char c : suffix)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) malformed(suffix, "a domain with control characters");
+  bool control = false;
+  for (char c : suffix) control |= static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  if (control) malformed(suffix, "a domain with control characters");
   // The old domain and the new one agree in the first `shared` bytes, so their tails decide the order.
   if (std::string_view(domain_).substr(static_cast<std::size_t>(shared)) >= suffix) malformed(suffix, "the domains are out of order");
   domain_.resize(static_cast<std::size_t>(shared));

@@ -1,13 +1,12 @@
 #include "connection.hpp"
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <signal.h>
 #include <zstd.h>
 
 #include <algorithm>
 
 #include "gsync/util/text.hpp"
+#include "gsync/util/thread.hpp"
 
 namespace gsync::protocol {
 namespace {
@@ -30,17 +29,6 @@ std::size_t length_of(const std::array<char, header_size>& h) {
   std::size_t length = 0;
   for (std::size_t i = 4; i-- > 0;) length = length << 8 | static_cast<unsigned char>(h[i]);
   return length;
-}
-
-/// Signals belong to the program's own threads.
-std::thread thread_without_signals(auto run) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(std::move(run));
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
 }
 
 }  // namespace
@@ -73,7 +61,7 @@ Connection::Connection(util::ByteStream& stream, std::chrono::milliseconds idle,
   GSYNC_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_compressionLevel, level)));
   GSYNC_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_windowLog, window_log)));
   GSYNC_ASSERT(!ZSTD_isError(ZSTD_DCtx_setParameter(decompressor_.get(), ZSTD_d_windowLogMax, window_log)));
-  ticker_ = thread_without_signals([this] { tick(); });
+  ticker_ = util::thread_without_signals([this] { tick(); });
 }
 
 Connection::~Connection() {

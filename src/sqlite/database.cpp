@@ -15,6 +15,13 @@
 namespace gsync::sqlite {
 namespace {
 
+/// Counting allocations takes a mutex around each of them, and nobody asks for the count. Only before SQLite is first used; later it says
+/// no, and that is as well.
+void configure_library() {
+  static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(configured);
+}
+
 void harden(sqlite3* db) {
   int ignored = 0;
   for (auto [option, value] : {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1},
@@ -32,6 +39,7 @@ void harden(sqlite3* db) {
 }  // namespace
 
 Database::Database(const std::string& path, OpenMode mode, Vfs vfs) : path_(path) {
+  configure_library();
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
   switch (mode) {
     case OpenMode::read_only:
@@ -188,6 +196,13 @@ Statement& Statement::bind_blob(int index, std::string_view bytes) {
   return *this;
 }
 
+Statement& Statement::bind_borrowed(int index, std::string_view text) {
+  if (int code = sqlite3_bind_text64(statement_, index, text.data() != nullptr ? text.data() : "", text.size(), SQLITE_STATIC, SQLITE_UTF8);
+      code != SQLITE_OK)
+    fail(code);
+  return *this;
+}
+
 Statement& Statement::bind_null(int index) {
   if (int code = sqlite3_bind_null(statement_, index); code != SQLITE_OK) fail(code);
   return *this;
@@ -225,6 +240,14 @@ std::string_view Statement::text(int column) const {
 
 bool Statement::is_null(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+
+bool Statement::is_text(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_TEXT;
+}
+
+bool Statement::is_integer(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_INTEGER;
 }
 
 Transaction::Transaction(Database& database, Kind kind) : database_(&database) {

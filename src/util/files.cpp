@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "gsync/util/error.hpp"
+#include "gsync/util/thread.hpp"
 #include "gsync/util/file_ops.hpp"
 #include "gsync/util/text.hpp"
 
@@ -102,5 +103,8 @@ std::optional<FileLock> FileLock::acquire(int dir, const std::string& name, Dead
     if (named && named->st_dev == mine.st_dev && named->st_ino == mine.st_ino) return FileLock(std::move(fd));
   }
 }
+
+// Not fsync: whoever is told of a write error takes it away from the next one who asks.
+WriteBack::WriteBack(int fd) : thread_(thread_without_signals([fd] { ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); })) {}
 
 }  // namespace gsync::util

@@ -31,7 +31,7 @@ class Shadow {
   sqlite::Database open_previous();
   /// A connection to the file under construction: no journal, no syncs (a crash loses the file by design), pages that are equal already are not written.
   sqlite::Database open_building();
-  /// Its descriptor for raw writing (a whole copy that arrives). Never while open_building()'s connection is open.
+  /// A descriptor of it, for raw writing (a whole copy that arrives). Never closed while open_building()'s connection is open.
   util::Fd open_building_raw(int flags);
   /// Owner and mode of `like`, fsync, rename to shadow.db, fsync of the directory. After an error the file is gone.
   void finish(const struct stat& like);

@@ -75,6 +75,8 @@ class Statement {
   Statement& bind(int index, std::string_view text);
   Statement& bind_blob(int index, std::string_view bytes);
   Statement& bind_null(int index);
+  /// Without a copy: the bytes must live until the next reset() or run() has ended.
+  Statement& bind_borrowed(int index, std::string_view text);
 
   /// True: there is a row.
   bool step();
@@ -86,6 +88,8 @@ class Statement {
   std::int64_t integer(int column) const;
   std::string_view text(int column) const;  ///< valid until the next step; empty for NULL
   bool is_null(int column) const;
+  bool is_text(int column) const;
+  bool is_integer(int column) const;
 
  private:
   [[noreturn]] void fail(int code) const;

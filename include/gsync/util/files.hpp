@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <thread>
 #include <string_view>
 
 #include "gsync/util/deadline.hpp"
@@ -24,6 +25,19 @@ class FileLock {
  private:
   explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;
+};
+
+/// Lets the kernel write to the disk what was written to the file, in a thread, while its owner goes on: a later fsync then takes less long.
+/// Promises nothing and hides no error from that fsync. The descriptor must stay open as long as this lives.
+class WriteBack {
+ public:
+  explicit WriteBack(int fd);
+  ~WriteBack() { thread_.join(); }
+  WriteBack(const WriteBack&) = delete;
+  WriteBack& operator=(const WriteBack&) = delete;
+
+ private:
+  std::thread thread_;
 };
 
 }  // namespace gsync::util
