@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Builds and tests gravity-sync on another Debian, in a root of its own: see --help.
+set -euo pipefail
+source_directory=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=../packaging/prepare.sh
+. "$source_directory/packaging/prepare.sh"
+
+usage() {
+  cat <<'END'
+usage: tests/debian.sh [--release NAME] [--root DIRECTORY] [-- COMMAND [ARGUMENT...]]
+
+Makes a minimal Debian with debootstrap, copies this checkout into it and runs COMMAND there (tests/run.sh --werror). Nothing of the
+host is used but its kernel and network, so this also shows what a fresh machine needs.
+
+  --release NAME     bookworm, trixie... (trixie)
+  --root DIRECTORY   keep the root there and use it again; otherwise it is made in a temporary directory and removed
+  --help             this text
+
+MIRROR names the Debian mirror, otherwise debootstrap's own default. Needs root.
+END
+}
+
+release=trixie root=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --release) [ $# -ge 2 ] || { usage >&2; exit 2; }; release=$2; shift ;;
+    --root) [ $# -ge 2 ] || { usage >&2; exit 2; }; root=$2; shift ;;
+    --help | -h) usage; exit 0 ;;
+    --) shift; break ;;
+    *) say "tests/debian.sh: what is '$1'?"; usage >&2; exit 2 ;;
+  esac
+  shift
+done
+[ $# -gt 0 ] || set -- tests/run.sh --werror
+
+[ "$(id -u)" = 0 ] || fail "this makes a root directory and changes into it; run it with sudo"
+if ! command -v debootstrap >/dev/null; then
+  say "Installing: debootstrap"
+  apt-get -q update </dev/null >&2 || say "apt-get update failed; trying with the old lists"
+  apt-get -q install -y --no-install-recommends debootstrap </dev/null >&2 || fail "debootstrap could not be installed (see above)"
+fi
+
+if [ -z "$root" ]; then
+  root=$(mktemp -d "${TMPDIR:-/var/tmp}/gravity-sync-$release-XXXXXX")
+  trap 'rm -rf --one-file-system "$root"' EXIT
+fi
+if [ ! -x "$root/usr/bin/apt-get" ]; then
+  say "Making a Debian $release in $root"
+  # shellcheck disable=SC2086  # no word where there is no mirror
+  debootstrap --variant=minbase "$release" "$root" ${MIRROR:-} </dev/null >&2 || fail "debootstrap failed (see above)"
+fi
+cp /etc/resolv.conf "$root/etc/resolv.conf"
+
+# What is committed or would be: what git does not ignore.
+rm -rf "$root/src/gravity-sync"
+mkdir -p "$root/src/gravity-sync"
+(cd "$source_directory" && git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - 2>/dev/null) | tar -x -C "$root/src/gravity-sync" --no-same-owner
+
+# The mounts live in a namespace, so that nothing is left behind however this ends.
+unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" \
+  chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TMPDIR=/tmp \
+  sh -c 'cd /src/gravity-sync && exec "$@"' sh "$@" </dev/null
