@@ -1,7 +1,5 @@
 #include "text.hpp"
 
-#include <map>
-
 #include <fmt/format.h>
 
 #include "gsync/util/text.hpp"
@@ -141,6 +139,16 @@ std::vector<Line> label_lines(const std::vector<std::pair<std::string, std::stri
   return lines;
 }
 
+/// What a dry run shows, as far as it can be known before the compiled sets have come.
+model::ChangeCounts planned_counts(const sync::Result& result) {
+  model::ChangeCounts counts;
+  for (const auto& row : result.plan.change.rows)
+    ++(!row.before ? counts.rows_added : !row.after ? counts.rows_removed : counts.rows_changed);
+  for (const auto& record : result.plan.records) ++(record.added ? counts.records_added : counts.records_removed);
+  counts.adlists_compiled = result.blocklist.size();
+  return counts;
+}
+
 }  // namespace
 
 std::vector<std::string> NodeReport::not_synced() const {
@@ -160,10 +168,13 @@ std::vector<std::string> NodeReport::not_synced() const {
 std::vector<Line> plan_text(const sync::Result& result, const std::string& source, const std::string& target) {
   const auto& plan = result.plan;
   std::vector<Line> lines;
-  if (plan.change.whole_copy)
+  if (plan.change.whole_copy) {
     lines.push_back(
         {fmt::format("the whole database of {} ({}) would replace the one of {}", source, human_bytes(plan.change.copy_bytes), target),
          Style::plain});
+  } else {
+    lines.push_back({fmt::format("{} would change: {}", target, counts_text(planned_counts(result))), Style::plain});
+  }
   Sections sections(0);
   for (const auto& change : plan.change.rows) sections.add(section_of(change.key.table), change_line(change, target, source));
   for (const auto& difference : result.blocklist)
@@ -175,7 +186,6 @@ std::vector<Line> plan_text(const sync::Result& result, const std::string& sourc
 
 std::vector<Line> comparison_text(const sync::Comparison& comparison, const std::string& here, const std::string& there,
                                   std::size_t limit) {
-  std::map<std::string_view, std::size_t> counts;
   Sections sections(limit);
   for (const auto& change : comparison.rows)
     sections.add(section_of(change.key.table),

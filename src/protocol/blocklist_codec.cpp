@@ -103,6 +103,7 @@ std::uint64_t RowDecoder::number() {
     if (left_.empty()) malformed("the batch ends too early");
     auto byte = static_cast<unsigned char>(left_.front());
     left_.remove_prefix(1);
+    if (byte == 0 && shift > 0) malformed("a number is longer than it need be");
     n |= std::uint64_t{byte & 0x7Fu} << shift;
     if (!(byte & 0x80)) return n;
   }

@@ -114,6 +114,7 @@ class Decoder {
       auto byte = static_cast<unsigned char>(in_.front());
       in_.remove_prefix(1);
       if (shift == 63 && byte > 1) malformed("a number is too large");
+      if (byte == 0 && shift > 0) malformed("a number is longer than it need be");
       v |= std::uint64_t{byte & 0x7Fu} << shift;
       if (!(byte & 0x80)) return v;
     }

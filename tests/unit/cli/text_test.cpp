@@ -54,6 +54,7 @@ TEST(PlanText, ShowsEachRowUnderItsTable) {
   result.blocklist = {{adlist, compiled(10), compiled(12)}};
   result.plan.records = {{model::RecordKind::dns, "192.168.1.2 nas.lan", true}};
   auto lines = plan_text(result, "ph1", "ph2");
+  EXPECT_EQ(lines.front().text, "ph2 would change: lists: 1 added, 1 changed, 1 removed; blocklist: 1 adlist; records: 1 added") << joined(lines);
   EXPECT_TRUE(has(lines, "Adlists (1)")) << joined(lines);
   EXPECT_TRUE(has(lines, "  ~ adlist  https://lists.example/a : comment differs")) << joined(lines);
   EXPECT_TRUE(has(lines, "Domains (2)"));

@@ -118,6 +118,12 @@ TEST(Codec, ANumberOfMoreThan64BitsIsRefused) {
   expect_refused<std::uint64_t>(std::string(20, '\xff'));
 }
 
+TEST(Codec, ANumberThatIsWrittenLongerThanItNeedBeIsRefused) {
+  EXPECT_EQ(decode<std::uint64_t>(std::string("\x80\x01", 2)), 128u);
+  expect_refused<std::uint64_t>(std::string("\x81\x00", 2));
+  expect_refused<std::string>(std::string("\x81\x80\x00x", 4));
+}
+
 TEST(Codec, ANumberThatDoesNotFitItsTypeIsRefused) {
   expect_refused<std::uint8_t>(encode(std::uint64_t{256}));
   expect_refused<std::int8_t>(encode(std::int64_t{128}));
