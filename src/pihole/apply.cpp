@@ -32,6 +32,9 @@ class Apply {
   Apply(const Parts& parts, const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy)
       : parts_(parts), change_(change), reader_(rows), copy_(copy), ftl_(parts.installation) {}
 
+  /// What people did on the old version while the new one was published; for after run().
+  const std::vector<model::RowChange>& late_edits() const { return late_edits_; }
+
   model::ApplyReport run(const model::Records& records_before) {
     entry_.action = change_.action;
     entry_.source = change_.source;
@@ -210,7 +213,7 @@ class Apply {
       if (closed && parts_.config.sync.on_ftl_failure == config::FtlFailure::undo && !ftl_answers()) take_back(silence());
       if (closed) {
         kept = publication_->keep_old();
-        if (!kept) report_.warnings.push_back("somebody wrote to the old database while it was replaced; that edit is not in the new one");
+        if (!kept) read_late_edits();
       } else {
         publication_->abandon_old();
       }
@@ -222,6 +225,17 @@ class Apply {
     }
     if (!ftl_answers()) ftl_does_not_answer();
     publication_.reset();
+  }
+
+  /// Somebody wrote to the old file in spite of the lock (a filesystem without locks, a writer that takes none) after it had been replaced.
+  void read_late_edits() {
+    try {
+      auto old = parts_.shadow.open_reader();
+      if (before_) late_edits_ = model::diff(before_->rows.lists, read_rows(old, shape_of(old), nullptr).lists);
+    } catch (const Error& error) {
+      report_.warnings.push_back(
+          fmt::format("somebody wrote to the old database while it was replaced, and what cannot be read any more: {}", error.what()));
+    }
   }
 
   /// Somebody still has the old file open. True when nobody has any more.
@@ -330,15 +344,54 @@ class Apply {
   std::vector<std::pair<model::RecordKind, model::RecordLines>> records_;
   std::optional<replica::Publication> publication_;
   bool ftl_was_running_ = false;
+  std::vector<model::RowChange> late_edits_;
   model::HistoryEntry entry_;
   model::ApplyReport report_;
 };
 
 }  // namespace
 
+/// Makes edits that were made on the old version on the new one, in a publish of their own; the edit wins where the new version has changed
+/// the same row.
+void make_again(const Parts& parts, const model::Change& change, const std::vector<model::RowChange>& edits, model::ApplyReport& report) {
+  std::string names;
+  for (std::size_t i = 0; i < edits.size() && i < 5; ++i) names += (i ? ", " : "") + model::describe(edits[i].key);
+  if (edits.size() > 5) names += fmt::format(" and {} more", edits.size() - 5);
+  try {
+    const auto& now = parts.live_state.content();
+    model::Change again;
+    again.action = change.action;
+    again.source = fmt::format("{} itself: edits made while it was published", parts.name);
+    again.started_by = change.started_by;
+    again.force = true;  // a person's own edits
+    again.expected.lists = now.summary.lists;
+    again.expected.blocklist = now.summary.blocklist;
+    auto wanted = now.rows.lists;
+    for (const auto& edit : edits) {
+      if (edit.after)
+        wanted.insert_or_assign(edit.key, *edit.after);
+      else
+        wanted.erase(edit.key);
+    }
+    again.rows = model::diff(now.rows.lists, wanted);
+    if (!again.rows.empty()) Apply(parts, again, nullptr, nullptr).run({});
+    report.warnings.push_back(fmt::format("edited while the new version was published, and edited again in it: {}", names));
+  } catch (const Error& error) {
+    report.warnings.push_back(fmt::format("edited while the new version was published, and not in it: {} ({})", names, error.what()));
+  }
+}
+
 model::ApplyReport apply_change(const Parts& parts, const model::Change& change, const model::Records& records_before,
                                 model::BlocklistReader* rows, util::ByteReader* copy) {
-  return Apply(parts, change, rows, copy).run(records_before);
+  std::vector<model::RowChange> late_edits;
+  model::ApplyReport report;
+  {
+    Apply apply(parts, change, rows, copy);
+    report = apply.run(records_before);
+    late_edits = apply.late_edits();
+  }
+  if (!late_edits.empty()) make_again(parts, change, late_edits, report);
+  return report;
 }
 
 void finish_interrupted(const Parts& parts) {

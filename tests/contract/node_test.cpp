@@ -1,9 +1,13 @@
 // What every Node promises, shown on a Pi-hole here and on the same Pi-hole behind RemoteNode and Agent.
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <stdexcept>
+#include <thread>
 
 #include "gsync/model/node.hpp"
 #include "gsync/sync/engine.hpp"
@@ -350,6 +354,62 @@ TEST(ReadOnlyAgent, GivesButDoesNotTake) {
   model::Change change;
   change.expected = info.digests;
   EXPECT_EQ(code_of([&] { node->apply(change, nullptr, nullptr); }), ErrorCode::refused);
+}
+
+/// A writer that takes no locks, as on a filesystem that has none: it began before the publish and commits into the file that was replaced.
+class LocklessWriter {
+ public:
+  explicit LocklessWriter(const std::string& path) {
+    if (::sqlite3_open_v2(path.c_str(), &db_, SQLITE_OPEN_READWRITE, "unix-none") != SQLITE_OK) throw std::runtime_error("cannot open");
+    execute("PRAGMA journal_mode=OFF");
+    execute("BEGIN IMMEDIATE");
+  }
+  ~LocklessWriter() { ::sqlite3_close(db_); }
+  LocklessWriter(const LocklessWriter&) = delete;
+  LocklessWriter& operator=(const LocklessWriter&) = delete;
+  void execute(const std::string& sql) {
+    if (::sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) throw std::runtime_error(::sqlite3_errmsg(db_));
+  }
+
+ private:
+  sqlite3* db_ = nullptr;
+};
+
+ino_t inode_of(const std::string& path) {
+  struct stat st {};
+  return ::stat(path.c_str(), &st) == 0 ? st.st_ino : 0;
+}
+
+TEST_P(NodeContract, MakesEditsAgainThatWereMadeOnTheOldVersionWhileItWasReplaced) {
+  auto household = realistic(1);
+  drift(household, 5, 20);
+  auto options = pihole("ph1", 1, 0);
+  options.gravity = GravityBuilder().household(household);
+  Nodes source(Where::here, options);
+  Nodes target(GetParam(), pihole("ph2", 1, 7));
+  const auto live = target.local.directory.gravity();
+  const auto old = inode_of(live);
+  auto writer = std::make_unique<LocklessWriter>(live);
+  writer->execute("INSERT INTO domainlist (type, domain, comment) VALUES (1, 'late.example', 'typed just now')");
+  std::thread commits([&] {
+    const auto deadline = soon();
+    while (inode_of(live) == old && !deadline.passed()) std::this_thread::yield();
+    writer->execute("COMMIT");
+    writer.reset();
+  });
+  sync::Result result;
+  EXPECT_NO_THROW(result = sync::replicate(*source, *target, pull()));
+  commits.join();
+  ASSERT_TRUE(result.report);
+  EXPECT_TRUE(std::any_of(result.report->warnings.begin(), result.report->warnings.end(),
+                          [](const std::string& warning) { return warning.find("late.example") != std::string::npos; }))
+      << result.report->warnings.size();
+  EXPECT_EQ(value(live, "SELECT comment FROM domainlist WHERE domain='late.example'"), "typed just now");
+  EXPECT_EQ(integrity(live), "ok");
+  // Everything else came from the source.
+  auto rows = model::diff(source->lists(), target->lists());
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].key.name, "late.example");
 }
 
 }  // namespace
