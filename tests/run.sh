@@ -14,13 +14,14 @@ Nothing is installed when everything is there. No Pi-hole is needed.
 
   --filter REGEX   run only the tests whose names match, such as '^unit_' or '^e2e\.'
   --sanitize       a build of its own with AddressSanitizer and UndefinedBehaviorSanitizer
+  --threads        a build of its own with ThreadSanitizer
   --clang          a build of its own with clang instead of gcc
   --werror         a warning is an error
   --no-install     install nothing
   --help           this text
 
-BUILD_DIR names the build directory; otherwise it is build, build-sanitize, build-clang or build-clang-sanitize in the checkout.
-BUILD_TYPE is CMake's build type (RelWithDebInfo; Debug with --sanitize).
+BUILD_DIR names the build directory; otherwise it is build in the checkout, with -sanitize, -threads or -clang behind it.
+BUILD_TYPE is CMake's build type (RelWithDebInfo; Debug with a sanitizer).
 END
 }
 
@@ -30,7 +31,8 @@ while [ $# -gt 0 ]; do
   case $1 in
     --filter) [ $# -ge 2 ] || { usage >&2; exit 2; }; filter=$2; shift ;;
     --filter=*) filter=${1#*=} ;;
-    --sanitize) sanitize=yes ;;
+    --sanitize) sanitize=address,undefined suffix+=-sanitize ;;
+    --threads) sanitize=thread suffix+=-threads ;;
     --clang) clang=yes ;;
     --werror) options+=(-DGSYNC_WERROR=ON) ;;
     --no-install) install=no ;;
@@ -45,10 +47,9 @@ if [ "${clang:-}" = yes ]; then
   options+=(-DCMAKE_CXX_COMPILER=clang++)
   suffix+=-clang
 fi
-if [ "${sanitize:-}" = yes ]; then
+if [ -n "${sanitize:-}" ]; then
   build_type=${BUILD_TYPE:-Debug}
-  options+=('-DGSYNC_SANITIZE=address,undefined')
-  suffix+=-sanitize
+  options+=("-DGSYNC_SANITIZE=$sanitize")
 fi
 build_directory=${BUILD_DIR:-$source_directory/build$suffix}
 
