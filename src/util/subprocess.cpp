@@ -72,7 +72,7 @@ Prepared prepare(const Command& command) {
   for (const auto& argument : command.argv) p.argv.push_back(const_cast<char*>(argument.c_str()));
   p.argv.push_back(nullptr);
   if (command.environment) {
-    for (const auto& [key, value] : *command.environment) p.variables.push_back(key + "=" + value);
+    for (const auto& [key, value] : *command.environment) p.variables.push_back(fmt::format("{}={}", key, value));
     for (auto& variable : p.variables) p.environment_copy.push_back(variable.data());
     p.environment_copy.push_back(nullptr);
   }
