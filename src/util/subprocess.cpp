@@ -1,6 +1,7 @@
 #include "gsync/util/subprocess.hpp"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
