@@ -103,7 +103,7 @@ class StateStore::Impl {
   static sqlite::Database open(const std::string& path) {
     // The file appears with its final mode: a household's lists are nobody else's business. Only a file that is made here is closed again, so that no lock of another
     // connection of this process is dropped.
-    util::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    { const util::Fd made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)); }
     return sqlite::Database(path, sqlite::OpenMode::create);
   }
 
