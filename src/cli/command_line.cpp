@@ -95,6 +95,9 @@ void add_commands(App& app, Raw& raw) {
   auto* history = add_command(app, Command::history, raw);
   history->add_option("--limit", in.limit, "how many runs to show")->type_name("N")->capture_default_str()->check(check_positive);
   history->add_option("--id", raw.id, "show one run with its rows")->type_name("ID")->check(check_positive);
+  history->add_option("--peer", in.peer, "only runs from or to this Pi-hole")->type_name("NAME");
+  history->add_option("--since", in.since, "only runs since then: 6h, 2d, 2026-11-20")->type_name("TIME");
+  history->add_flag("--rows", in.rows, "show every row of these runs");
 
   auto* undo = add_command(app, Command::undo, raw);
   add_dry_run(undo, raw);
@@ -159,8 +162,9 @@ std::optional<std::string> unknown_command(const App& app, int argc, const char*
 /// What CLI11 cannot know.
 void check_together(const Invocation& in) {
   if (in.quiet && in.verbose) throw Error(ErrorCode::config, "--quiet and --verbose contradict each other", "leave one of them out");
-  if (in.command == Command::history && in.id && in.limit != Invocation{}.limit)
-    throw Error(ErrorCode::config, "--id shows one run: --limit has no meaning with it", "leave one of them out");
+  if (in.command == Command::history && in.id && (in.limit != Invocation{}.limit || in.rows || !in.peer.empty() || !in.since.empty()))
+    throw Error(ErrorCode::config, "--id shows one run: --limit, --peer, --since and --rows have no meaning with it",
+                "leave it or them out");
   if (in.full && in.only && !(in.only->lists && in.only->blocklist))
     throw Error(ErrorCode::config, "--full replaces the whole database, lists and blocklist together",
                 "leave --full out, or name both in --only");

@@ -36,10 +36,11 @@ constexpr std::array<CommandHelp, 10> commands{{
      "Example:\n"
      "  sudo gravity-sync info"},
     {Command::history, "history", "show past runs",
-     "Shows the runs that changed or refused something on this Pi-hole, the newest first. With --id, one of them with\n"
-     "every row that it added, changed or removed.",
+     "Shows the runs that changed or refused something on this Pi-hole, the newest first. With --id one of them, and with\n"
+     "--rows all that are listed, with every row that was added, changed or removed.",
      "Examples:\n"
      "  sudo gravity-sync history --limit 5\n"
+     "  sudo gravity-sync history --peer ph1 --since 2d --rows\n"
      "  sudo gravity-sync history --id 12"},
     {Command::undo, "undo", "bring back what the last run replaced",
      "Brings back the lists and records as they were before the last change that gravity-sync made here. It goes the\n"

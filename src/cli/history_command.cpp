@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <ctime>
+
 #include "commands.hpp"
+#include "gsync/util/text.hpp"
 #include "json.hpp"
 #include "text.hpp"
 
@@ -25,14 +28,27 @@ ExitCode show_entry(Context& context, std::int64_t id) {
 ExitCode run_history(Context& context) {
   const auto& invocation = context.invocation();
   if (invocation.id) return show_entry(context, *invocation.id);
-  auto entries = context.state().history(invocation.limit, false);
+  replica::HistoryFilter filter{invocation.peer, 0};
+  if (!invocation.since.empty()) {
+    auto since = util::parse_time(invocation.since, std::time(nullptr));
+    if (!since) {
+      throw Error(ErrorCode::config, fmt::format("--since {} is no time", util::printable(invocation.since)),
+                  "write how long ago (90m, 6h, 2d, 1w) or a date (2026-11-20, \"2026-11-20 18:30\")");
+    }
+    filter.since = *since;
+  }
+  auto entries = context.state().history(invocation.limit, invocation.rows, filter);
   auto& output = context.output();
   if (output.options().json)
-    output.json(history_json(entries));
-  else if (entries.empty())
+    output.json(history_json(entries, invocation.rows));
+  else if (entries.empty() && filter.peer.empty() && filter.since == 0)
     output.say("no run has changed or refused anything here yet");
-  else
+  else if (entries.empty())
+    output.say("no such run has changed or refused anything here");
+  else if (!invocation.rows)
     output.lines(history_text(entries));
+  else
+    for (const auto& entry : entries) output.lines(history_entry_text(entry));
   return ExitCode::done;
 }
 

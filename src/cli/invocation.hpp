@@ -27,6 +27,8 @@ struct Invocation {
   bool exit_code = false;          ///< compare
   bool all = false;                ///< compare: show long lists whole
   std::size_t limit = 20;          ///< history
+  std::string since;               ///< history: as it was written
+  bool rows = false;               ///< history
   std::optional<std::int64_t> id;  ///< history --id, restore ID
   std::string fingerprint;         ///< trust
   bool read_only = false;          ///< agent

@@ -90,6 +90,14 @@ Json entry_object(const model::HistoryEntry& e) {
           {"dns_paused", e.dns_paused}};
 }
 
+Json entry_with_rows(const model::HistoryEntry& entry) {
+  auto json = entry_object(entry);
+  json["rows"] = rows(entry.rows, "before", "after");
+  json["records"] = records(entry.records);
+  json["rows_left_out"] = entry.rows_left_out;
+  return json;
+}
+
 }  // namespace
 
 std::string error_json(const Error& error) {
@@ -143,18 +151,14 @@ std::string comparison_json(const sync::Comparison& comparison, const std::strin
        {"records", lines}});
 }
 
-std::string history_json(const std::vector<model::HistoryEntry>& entries) {
+std::string history_json(const std::vector<model::HistoryEntry>& entries, bool with_rows) {
   auto list = Json::array();
-  for (const auto& entry : entries) list.push_back(entry_object(entry));
+  for (const auto& entry : entries) list.push_back(with_rows ? entry_with_rows(entry) : entry_object(entry));
   return text({{"history", list}});
 }
 
 std::string history_entry_json(const model::HistoryEntry& entry) {
-  auto json = entry_object(entry);
-  json["rows"] = rows(entry.rows, "before", "after");
-  json["records"] = records(entry.records);
-  json["rows_left_out"] = entry.rows_left_out;
-  return text(json);
+  return text(entry_with_rows(entry));
 }
 
 std::string versions_json(const std::vector<model::VersionInfo>& versions) {

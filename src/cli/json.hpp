@@ -23,7 +23,7 @@ struct RunFacts {
 /// Of pull, push, undo and restore.
 std::string result_json(const sync::Result& result, model::Action action, const RunFacts& facts);
 std::string comparison_json(const sync::Comparison& comparison, const std::string& here, const std::string& there);
-std::string history_json(const std::vector<model::HistoryEntry>& entries);
+std::string history_json(const std::vector<model::HistoryEntry>& entries, bool with_rows = false);
 std::string history_entry_json(const model::HistoryEntry& entry);
 std::string versions_json(const std::vector<model::VersionInfo>& versions);
 std::string report_json(const NodeReport& report);

@@ -206,19 +206,26 @@ void StateStore::update_history(const model::HistoryEntry& entry) {
   impl_->database_.prepare("UPDATE history SET summary=?, rows=? WHERE id=?").bind_blob(1, summary).bind_blob(2, rows).bind(3, entry.id).run();
 }
 
-std::vector<model::HistoryEntry> StateStore::history(std::size_t limit, bool with_rows) const {
-  auto statement = impl_->database_.prepare(with_rows ? "SELECT id, summary, rows FROM history ORDER BY id DESC LIMIT ?"
-                                                      : "SELECT id, summary FROM history ORDER BY id DESC LIMIT ?");
-  statement.bind(1, static_cast<std::int64_t>(limit));
+bool HistoryFilter::matches(const model::HistoryEntry& entry) const {
+  if (entry.time < since) return false;
+  // "agent for ph2": a push from there.
+  return peer.empty() || entry.source == peer || entry.target == peer || entry.started_by.ends_with(" " + peer);
+}
+
+std::vector<model::HistoryEntry> StateStore::history(std::size_t limit, bool with_rows, const HistoryFilter& filter) const {
+  auto statement = impl_->database_.prepare(with_rows ? "SELECT id, summary, rows FROM history ORDER BY id DESC"
+                                                      : "SELECT id, summary FROM history ORDER BY id DESC");
   std::vector<model::HistoryEntry> entries;
-  while (statement.step()) {
-    auto& entry = entries.emplace_back(stored<model::HistoryEntry>(statement.text(1)));
+  while (entries.size() < limit && statement.step()) {
+    auto entry = stored<model::HistoryEntry>(statement.text(1));
+    if (!filter.matches(entry)) continue;
     entry.id = statement.integer(0);
     if (with_rows) {
       auto rows = stored<HistoryRows>(unpacked(statement.text(2)));
       entry.rows = std::move(rows.rows);
       entry.records = std::move(rows.records);
     }
+    entries.push_back(std::move(entry));
   }
   return entries;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <ctime>
 
 #include "gsync/util/error.hpp"
@@ -86,6 +87,26 @@ std::string human_time(std::int64_t unix_time) {
   char text[64];
   auto n = std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local);
   return std::string(text, n);
+}
+
+std::optional<std::int64_t> parse_time(std::string_view text, std::int64_t now) {
+  text = trim(text);
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error == std::errc() && end + 1 == text.data() + text.size() && count >= 0 && count < 1'000'000) {
+    for (auto [unit, seconds] : {std::pair{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}}) {
+      if (*end == unit) return now - count * seconds;
+    }
+    return std::nullopt;
+  }
+  for (const char* format : {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"}) {
+    std::tm local{};
+    local.tm_isdst = -1;
+    const std::string whole(text);
+    const char* rest = ::strptime(whole.c_str(), format, &local);
+    if (rest != nullptr && *rest == '\0') return std::mktime(&local);
+  }
+  return std::nullopt;
 }
 
 std::string printable(std::string_view bytes) {

@@ -10,6 +10,13 @@
 
 namespace gsync::replica {
 
+/// Which runs are wanted: all by default.
+struct HistoryFilter {
+  std::string peer;        ///< the source or the target, or who started it
+  std::int64_t since = 0;  ///< not older than this
+  bool matches(const model::HistoryEntry& entry) const;
+};
+
 /// What this node remembers, in `state.db` (SQLite) in the state directory: its id, the history, the versions, and what we know of the live file. Survives crashes as SQLite
 /// does; every call is one transaction, unless a Batch is open. Processes share it; one thread uses an object at a time. Opening it writes only the first time ever.
 class StateStore {
@@ -45,7 +52,7 @@ class StateStore {
   std::int64_t add_history(model::HistoryEntry entry);
   void update_history(const model::HistoryEntry& entry);
   /// Newest first, at most `limit`. Entries without their rows unless `with_rows`.
-  std::vector<model::HistoryEntry> history(std::size_t limit, bool with_rows) const;
+  std::vector<model::HistoryEntry> history(std::size_t limit, bool with_rows, const HistoryFilter& filter = {}) const;
   std::optional<model::HistoryEntry> history_entry(std::int64_t id) const;
 
   std::int64_t add_version(const std::string& reason, const model::Lists& lists, const model::Records& records);

@@ -61,6 +61,10 @@ TEST(CommandLine, LeavesOutWhatWasNotSaid) {
   EXPECT_EQ(invocation_of({"restore", "12"}).id, 12);
   EXPECT_EQ(invocation_of({"history", "--id", "3"}).id, 3);
   EXPECT_EQ(invocation_of({"history"}).limit, 20u);
+  const auto some = invocation_of({"history", "--peer", "ph1", "--since", "2d", "--rows"});
+  EXPECT_EQ(some.peer, "ph1");
+  EXPECT_EQ(some.since, "2d");
+  EXPECT_TRUE(some.rows);
 }
 
 TEST(CommandLine, SuggestsTheCommandThatWasMeant) {
@@ -78,6 +82,7 @@ TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
   EXPECT_EQ(error_of({"restore", "twelve"}).code(), ErrorCode::config);
   EXPECT_EQ(error_of({"history", "--limit", "99999999999999999999"}).code(), ErrorCode::config);
   EXPECT_EQ(error_of({"info", "--quiet", "--verbose"}).code(), ErrorCode::config);
+  EXPECT_EQ(error_of({"history", "--id", "3", "--rows"}).code(), ErrorCode::config);
   EXPECT_EQ(error_of({"pull", "--full", "--only", "lists"}).code(), ErrorCode::config);
 }
 

@@ -140,6 +140,27 @@ TEST_F(StateStoreTest, GivesHistoryNewestFirst) {
   EXPECT_FALSE(store.history_entry(99));
 }
 
+TEST_F(StateStoreTest, GivesTheHistoryOfOnePeerOrSinceATime) {
+  auto store = open();
+  auto add = [&](const std::string& source, const std::string& target, const std::string& started_by) {
+    auto one = entry(source);
+    one.source = source;
+    one.target = target;
+    one.started_by = started_by;
+    clock_.time += 60;
+    return store.add_history(one);
+  };
+  const auto pulled = add("ph1", "ph2", "pull on ph2");
+  const auto pushed = add("ph3", "ph2", "agent for ph3");
+  add("version 4", "ph2", "undo on ph2");
+  ASSERT_EQ(store.history(10, false, {"ph1", 0}).size(), 1u);
+  EXPECT_EQ(store.history(10, true, {"ph1", 0})[0].id, pulled);
+  EXPECT_EQ(store.history(10, false, {"ph3", 0})[0].id, pushed);
+  EXPECT_EQ(store.history(2, false, {"ph2", 0}).size(), 2u) << "the limit is of those that match";
+  EXPECT_EQ(store.history(10, false, {"", clock_.time}).size(), 1u);
+  EXPECT_TRUE(store.history(10, false, {"ph9", 0}).empty());
+}
+
 TEST_F(StateStoreTest, UpdatesAnEntryInItsPlace) {
   auto store = open();
   auto changed = entry("started");

@@ -71,5 +71,15 @@ TEST(RandomHex, HasTheLengthAskedAndDiffersEachTime) {
   EXPECT_NE(random_hex(16), random_hex(16));
 }
 
+TEST(ParseTime, TakesHowLongAgoAndDates) {
+  EXPECT_EQ(parse_time("90s", 1'000), 910);
+  EXPECT_EQ(parse_time("2h", 10'000), 2'800);
+  EXPECT_EQ(parse_time(" 1w ", 700'000), 95'200);
+  for (std::int64_t time : {1'700'000'000, 1'795'442'709}) EXPECT_EQ(parse_time(human_time(time), 0), time);
+  EXPECT_EQ(parse_time("2026-11-20 00:00", 0), parse_time("2026-11-20", 0));
+  for (const char* wrong : {"", "h", "yesterday", "5", "5x", "-2d", "2026-13-01", "2026-11-20 18", "99999999999d", "2d x"})
+    EXPECT_FALSE(parse_time(wrong, 1'000)) << wrong;
+}
+
 }  // namespace
 }  // namespace gsync::util
