@@ -9,6 +9,7 @@
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 #include "new_version.hpp"
+#include "second_raise.hpp"
 
 namespace gsync::pihole {
 namespace {
@@ -16,14 +17,16 @@ namespace {
 /// Written before the exchange, with everything that the history must say after it.
 struct Pending {
   model::HistoryEntry entry;
-  replica::Identity replacement;  // of the file that becomes live; zero when only records are set
+  std::vector<replica::Identity>
+      replacements;  // of the file that becomes live, and of what replaces it in its turn; none when only records are set
 };
 template <class Archive>
 void fields(Archive& a, Pending& p) {
-  a(p.entry, p.replacement);
+  a(p.entry, p.replacements);
 }
 
 constexpr auto writer_deadline = std::chrono::seconds(5);  // a writer that keeps its lock longer than this is not a web page
+constexpr auto poll_time = std::chrono::seconds(3);        // FTL looks at info.updated once a second
 constexpr auto restart_deadline = std::chrono::seconds(30);
 constexpr auto record_deadline = std::chrono::seconds(30);
 
@@ -120,25 +123,25 @@ class Apply {
   }
 
   /// What was there, and what the history must say if we do not live to write it.
-  void remember_before(const model::Records& records, const replica::Identity& replacement) {
+  void remember_before(const model::Records& records, std::vector<replica::Identity> replacements) {
     replica::StateStore::Batch batch(parts_.state);
     if (before_) report_.version = keep_version(records);
     entry_.version = report_.version;
     entry_.time = parts_.clock.unix_time();
-    parts_.state.set_value("pending", util::encode(Pending{entry_, replacement}));
+    parts_.state.set_value("pending", util::encode(Pending{entry_, std::move(replacements)}));
     batch.commit();
   }
 
   replica::PublishHooks hooks() {
-    return {[this] { return gravity_is_running(parts_.installation); }, [this] { ftl_.signal_reload(); }};
+    return {[this] { return gravity_is_running(parts_.installation); }, [this] { signalled_ = ftl_.signal_reload(); }};
   }
 
   void publish(const model::Records& records_before) {
     remove_list_caches();
-    remember_before(records_before, version_->content().summary.identity);
+    remember_before(records_before, {version_->content().summary.identity});
     try {
       if (auto why = parts_.live.wal_mode()) throw Error(ErrorCode::refused, *why);
-      ftl_was_running_ = ftl_.pid().has_value();
+      ftl_was_running_ = ftl_.serves();
       if (before_) {
         publication_.emplace(parts_.live, parts_.shadow, before_->summary.identity, hooks(), parts_.clock,
                              util::Deadline::in(writer_deadline));
@@ -182,7 +185,7 @@ class Apply {
     }
     files.sync(theirs);
     files.sync(ours);
-    ftl_.signal_reload();
+    signalled_ = ftl_.signal_reload();
   }
 
   /// A new adlist must not be compiled from what another one with its id left in Pi-hole's cache (a 304 from the server would make it so).
@@ -204,32 +207,59 @@ class Apply {
 
   void look_after_ftl() {
     const auto& after = version_->content();
-    auto deadline = parts_.config.sync.ftl_deadline;
+    const auto deadline = parts_.config.sync.ftl_deadline;
     bool kept = false;
     if (publication_) {
-      bool closed = publication_->wait_until_old_is_closed(util::Deadline::in(deadline));
+      bool closed = publication_->wait_until_old_is_closed(
+          util::Deadline::in(signalled_ ? deadline : std::min<std::chrono::milliseconds>(deadline, poll_time)));
+      if (!closed && !signalled_) {
+        have_poll_look_again();
+        closed = publication_->wait_until_old_is_closed(util::Deadline::in(deadline));
+      }
       if (!closed && publication_->watchable()) closed = ftl_did_not_reload();
       // While the old version can still be had.
-      if (closed && parts_.config.sync.on_ftl_failure == config::FtlFailure::undo && !ftl_answers()) take_back(silence());
+      if (closed && !raised_ && parts_.config.sync.on_ftl_failure == config::FtlFailure::undo && !ftl_answers()) take_back(silence());
       if (closed) {
         kept = publication_->keep_old();
         if (!kept) read_late_edits();
       } else {
         publication_->abandon_old();
       }
+    } else if (!signalled_) {
+      // What FTL could not read had no info.updated for it either.
+      parts_.clock.sleep(poll_time);
+      have_poll_look_again();
     }
     {
       replica::StateStore::Batch batch(parts_.state);
-      parts_.live_state.published(after, before_ && kept ? &*before_ : nullptr, version_->only_rows_changed() ? &change_.rows : nullptr);
+      static const std::vector<model::RowChange> no_rows;
+      if (raised_)
+        parts_.live_state.published(raised_->content, raised_->kept ? &after : nullptr, &no_rows);
+      else
+        parts_.live_state.published(after, before_ && kept ? &*before_ : nullptr, version_->only_rows_changed() ? &change_.rows : nullptr);
       batch.commit();
     }
     if (!ftl_answers()) ftl_does_not_answer();
     publication_.reset();
   }
 
+  /// FTL's poll came by, and did not take what was published.
+  void have_poll_look_again() {
+    if (publication_ && !publication_->watchable() && before_->rows.mark.updated != 0)
+      return;  // nobody tells, and there is no reason to think so
+    try {
+      raised_ = raise_again(parts_, version_->content(), hooks(), [this](const replica::Identity& second) {
+        parts_.state.set_value("pending", util::encode(Pending{entry_, {version_->content().summary.identity, second}}));
+      });
+    } catch (const Error& error) {
+      report_.warnings.push_back(fmt::format("pihole-FTL may go on with the old lists until they change again: {}", error.what()));
+    }
+  }
+
   /// Somebody wrote to the old file in spite of the lock (a filesystem without locks, a writer that takes none) after it had been replaced.
   void read_late_edits() {
     try {
+      if (raised_) throw Error(ErrorCode::not_found, "it has no name any more");
       auto old = parts_.shadow.open_reader();
       if (before_) late_edits_ = model::diff(before_->rows.lists, read_rows(old, shape_of(old), nullptr).lists);
     } catch (const Error& error) {
@@ -242,13 +272,20 @@ class Apply {
   bool ftl_did_not_reload() {
     auto seconds = std::chrono::duration_cast<std::chrono::seconds>(parts_.config.sync.ftl_deadline).count();
     if (!ftl_.pid()) {
-      report_.warnings.push_back(fmt::format(
-          "after {} s another program than pihole-FTL still has the old database open; it keeps the old one until it opens the file again",
-          seconds));
+      report_.warnings.push_back(
+          ftl_.may_be_hidden()
+              ? fmt::format("after {} s a program still has the old database open, perhaps a pihole-FTL that is not visible from here; if "
+                            "it goes on blocking by the old lists, run `pihole reloadlists` where it runs",
+                            seconds)
+              : fmt::format("after {} s another program than pihole-FTL still has the old database open; it keeps the old one until it "
+                            "opens the file again",
+                            seconds));
       return false;
     }
     auto what = fmt::format("pihole-FTL did not take the new database within {} s", seconds);
-    switch (parts_.config.sync.on_ftl_failure) {
+    auto reaction = parts_.config.sync.on_ftl_failure;
+    if (raised_ && reaction == config::FtlFailure::undo) reaction = config::FtlFailure::report;  // there is no old one to put back
+    switch (reaction) {
       case config::FtlFailure::report:
         report_.warnings.push_back(what + "; it serves the old lists until it reloads: run `pihole reloadlists`, or restart it");
         return false;
@@ -293,6 +330,10 @@ class Apply {
 
   /// Ends FTL; its service starts it again. True when it is gone.
   bool restart_ftl() {
+    if (const auto& container = parts_.installation.container) {
+      // Its first process ends with FTL, and not every container is started again then.
+      return container->run({Container::Action::restart}, util::Deadline::in(restart_deadline)).exit_code == 0;
+    }
     auto pid = ftl_.pid();
     if (!pid) return false;
     for (int signal : {SIGTERM, SIGKILL}) {
@@ -344,6 +385,8 @@ class Apply {
   std::vector<std::pair<model::RecordKind, model::RecordLines>> records_;
   std::optional<replica::Publication> publication_;
   bool ftl_was_running_ = false;
+  bool signalled_ = false;
+  std::optional<RaisedAgain> raised_;
   std::vector<model::RowChange> late_edits_;
   model::HistoryEntry entry_;
   model::ApplyReport report_;
@@ -401,8 +444,10 @@ void finish_interrupted(const Parts& parts) {
   try {
     auto pending = util::decode<Pending>(*bytes);
     auto live = parts.live.identity();
-    const bool exchanged = live && live->device == pending.replacement.device && live->inode == pending.replacement.inode;
-    const bool records_only = pending.replacement == replica::Identity{};
+    const bool exchanged =
+        live && std::any_of(pending.replacements.begin(), pending.replacements.end(),
+                            [&](const replica::Identity& file) { return live->device == file.device && live->inode == file.inode; });
+    const bool records_only = pending.replacements.empty();
     if (exchanged || records_only) {
       pending.entry.text = records_only ? "the run was interrupted while it set records; the next one sets what is missing"
                                         : "the run was interrupted after the new database was published";

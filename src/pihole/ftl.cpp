@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -72,6 +73,12 @@ std::optional<pid_t> parent_of(pid_t pid) {
     if (line.starts_with(label)) return number<pid_t>(util::trim(line.substr(label.size())));
   }
   return std::nullopt;
+}
+
+std::optional<pid_t> pid_in(const std::string& file) {
+  const auto text = read_quietly(file);
+  const auto pid = text ? number<pid_t>(util::trim(*text)) : std::nullopt;
+  return pid && *pid > 0 ? pid : std::nullopt;
 }
 
 /// The process that is `wanted` and that `ancestor` is, or has started: whatever runs in a container descends from its first process, but
@@ -152,10 +159,20 @@ std::optional<pid_t> Ftl::pid() const {
     return first > 0 ? descendant(first, is_ftl) : std::nullopt;
   }
   if (installation_.pid_file.empty()) return std::nullopt;
-  const auto text = read_quietly(installation_.pid_file);
-  const auto pid = text ? number<pid_t>(util::trim(*text)) : std::nullopt;
-  if (!pid || *pid <= 0 || !is_ftl(*pid)) return std::nullopt;
-  return pid;
+  const auto process = pid_in(installation_.pid_file);
+  return process && is_ftl(*process) ? process : std::nullopt;
+}
+
+bool Ftl::may_be_hidden() const {
+  if (pid()) return false;
+  if (installation_.container) return installation_.container->inspection().running;
+  if (installation_.pid_file.empty()) return true;
+  const auto process = pid_in(installation_.pid_file);
+  return process && (::kill(*process, 0) == 0 || errno == EPERM) && !comm_of(fmt::format("/proc/{}", *process));
+}
+
+bool Ftl::serves() const {
+  return pid() || (installation_.dns_port != 0 && may_be_hidden() && answers(util::Deadline::in(milliseconds(300))));
 }
 
 std::optional<int> Ftl::reload_signal() const {
@@ -206,6 +223,8 @@ std::string Ftl::describe_none() const {
     return fmt::format("not visible from here in {}: it reloads by its own poll, within a second", container->label());
   }
   if (installation_.pid_file.empty()) return "in a container that is not known here: it reloads by its own poll, within a second";
+  if (may_be_hidden())
+    return fmt::format("the one in {} is hidden from us in /proc: it reloads by its own poll, within a second", installation_.pid_file);
   return fmt::format("no running FTL found by {}; it reloads when it starts", installation_.pid_file);
 }
 

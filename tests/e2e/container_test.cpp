@@ -135,6 +135,7 @@ TEST_F(Containers, AreRestartedByTheirRuntimeWhenThatIsConfigured) {
   EXPECT_TRUE(succeeded(result));
   EXPECT_TRUE(contains(result.errors, "it was restarted")) << result.errors;
   EXPECT_EQ(ftl.respawned(), 1);
+  EXPECT_TRUE(contains(executed(nodes.ph2), "restart")) << "by docker, which starts what ended again";
   EXPECT_EQ(lookup(ftl.port(), "new.example", patience), "blocked");
 }
 
@@ -224,6 +225,66 @@ TEST_F(Volumes, AreSyncedWithoutRecordsAndFtlReloadsByItsPoll) {
   EXPECT_EQ(ftl.stats().signals, 0U) << "nobody knows whose FTL would get it";
   EXPECT_EQ(lookup(ftl.port(), "new.example", patience), "blocked");
   EXPECT_FALSE(contains(result.errors, "still has the old database open")) << result.errors;
+}
+
+TEST_F(Volumes, WithoutAnInfoUpdatedAreRaisedTwiceBecauseFtlOnlyNotesTheFirst) {
+  TwoNodes nodes(containers(false, true));
+  execute(nodes.ph2.gravity(), "DELETE FROM info WHERE property = 'updated'");
+  FtlProcess ftl(nodes.ph2);
+  use_volume(nodes);
+  deny(nodes.ph1, "new.example");
+  ASSERT_EQ(lookup(ftl.port(), "new.example"), "allowed");
+  const auto result = nodes.run({"pull"});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_FALSE(contains(result.errors, "database open")) << result.errors;
+  EXPECT_EQ(lookup(ftl.port(), "new.example", patience), "blocked");
+  EXPECT_EQ(ftl.stats().reloads, 1U);
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_EQ(integrity(nodes.ph2.gravity()), "ok");
+  EXPECT_EQ(own_files(nodes.ph2), (std::vector<std::string>{"lock", "shadow.db"}));
+  EXPECT_EQ(number(nodes.ph2.state() + "/state.db", "SELECT count(*) FROM history"), 1);
+  EXPECT_EQ(integrity(nodes.ph2.directory() + "/.gravity-sync/shadow.db"), "ok");
+
+  // From now on once is enough, and the shadow is known for what it is.
+  deny(nodes.ph1, "newer.example");
+  EXPECT_TRUE(succeeded(nodes.run({"pull"})));
+  EXPECT_EQ(lookup(ftl.port(), "newer.example", patience), "blocked");
+  EXPECT_TRUE(contains(nodes.run({"pull"}).output, "nothing to do"));
+  EXPECT_TRUE(succeeded(nodes.run({"undo"})));
+  EXPECT_EQ(ftl.stats().reloads, 3U);
+}
+
+TEST_F(Volumes, ThatFtlCannotReadAreRaisedTwiceAsWell) {
+  auto options = containers(false, true);
+  options.ph2.backups = true;
+  TwoNodes nodes(options);
+  ASSERT_EQ(::truncate(nodes.ph2.gravity().c_str(), 0), 0);
+  FtlProcess ftl(nodes.ph2);
+  use_volume(nodes);
+  deny(nodes.ph1, "new.example");
+  ASSERT_EQ(lookup(ftl.port(), "new.example"), "allowed");
+  EXPECT_TRUE(succeeded(nodes.run({"pull", "--full"})));
+  EXPECT_TRUE(ftl.wait_until([](const FtlStats& s) { return s.reloads > 0; }, patience));
+  EXPECT_EQ(lookup(ftl.port(), "new.example", patience), "blocked");
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+}
+
+TEST_F(Volumes, WithAnFtlThatNeverReloadsAreReportedWithWhatToRun) {
+  for (const std::string reaction : {"report", "undo", "restart"}) {
+    SCOPED_TRACE(reaction);
+    TwoNodes nodes(containers(false, true));
+    FtlOptions deaf;
+    deaf.reload = false;
+    FtlProcess ftl(nodes.ph2, deaf);
+    use_volume(nodes);
+    nodes.ph2.set_sync_lines(fmt::format("ftl_deadline_seconds = 1\non_ftl_failure = \"{}\"", reaction));
+    deny(nodes.ph1, "new.example");
+    const auto result = nodes.run({"pull"});
+    EXPECT_TRUE(succeeded(result));
+    EXPECT_TRUE(contains(result.errors, "a pihole-FTL that is not visible from here")) << result.errors;
+    EXPECT_TRUE(contains(result.errors, "pihole reloadlists")) << result.errors;
+    EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  }
 }
 
 TEST_F(Volumes, SayInInfoThatRecordsAreNotAvailable) {

@@ -3,7 +3,9 @@
 
 #include <filesystem>
 
+#include "support/dns_probe.hpp"
 #include "support/ftl_process.hpp"
+#include "support/private_mounts.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -72,6 +74,23 @@ TEST_F(Owner, RecordsAreSetByAChildWithTheOneCapabilityThatFtlAsksFor) {
   EXPECT_TRUE(succeeded(result));
   EXPECT_EQ(nodes.ph2.settings().dns_hosts, nodes.ph1.settings().dns_hosts);
   expect_all_owned(nodes.ph2, 54'331);
+}
+
+TEST_F(Owner, AnFtlThatProcHidesReloadsByItsPollAndIsNotTakenForAnother) {
+  PrivateMounts mounts;
+  if (!mounts.reason().empty()) GTEST_SKIP() << mounts.reason();
+  mounts.hide_processes();
+  TwoNodes nodes;
+  FtlProcess ftl(nodes.ph2);
+  give_away(nodes, 54'321, 54'331);
+  deny(nodes.ph1, "new.example");
+  const auto info = nodes.run({"info"}).output;
+  EXPECT_TRUE(contains(info, "hidden from us")) << info;
+  const auto result = nodes.run({"pull", "--only", "lists,blocklist"});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_FALSE(contains(result.errors, "warning")) << result.errors;
+  EXPECT_EQ(ftl.stats().signals, 0U);
+  EXPECT_EQ(lookup(ftl.port(), "new.example", std::chrono::seconds(60)), "blocked");
 }
 
 TEST_F(Owner, AKeyThatTheOwnerCannotReadIsNamed) {

@@ -34,6 +34,7 @@ case "$1 $2 $3" in
   echo "$@" >>'{root}/executed'
   exec env -i PATH=/usr/bin:/bin{assignments} '{ftl}' "$@" ;;
 'restart {name} ')
+  echo restart >>'{root}/executed'
   kill "$pid" ;;
 *)
   echo '[]'

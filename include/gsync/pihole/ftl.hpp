@@ -18,6 +18,12 @@ class Ftl {
   /// From the pid file, when that process is an FTL (its comm is the binary's name), or below a container's first process; nullopt when none runs or /proc hides it.
   std::optional<pid_t> pid() const;
 
+  /// An FTL may run that pid() does not find: in a container, or because /proc hides it (hidepid).
+  bool may_be_hidden() const;
+
+  /// Whether it runs, as far as can be told: it is visible, or it may be hidden and answers on dns_port.
+  bool serves() const;
+
   /// The number of SIGRTMIN in *that process*, whose C library may not be ours: the lowest real-time signal in SigCgt of /proc/PID/status, if it is 34 (glibc) or
   /// 35 (musl, which 34 would kill). nullopt when it cannot be told: then its own poll must do.
   std::optional<int> reload_signal() const;
