@@ -225,7 +225,7 @@ class Apply {
       } else {
         publication_->abandon_old();
       }
-    } else if (!signalled_) {
+    } else if (!signalled_ && (ftl_.pid() || ftl_.may_be_hidden())) {
       // What FTL could not read had no info.updated for it either.
       parts_.clock.sleep(poll_time);
       have_poll_look_again();
@@ -245,6 +245,7 @@ class Apply {
 
   /// FTL's poll came by, and did not take what was published.
   void have_poll_look_again() {
+    if (parts_.installation.generation == Generation::v5) return;  // it has no poll
     if (publication_ && !publication_->watchable() && before_->rows.mark.updated != 0)
       return;  // nobody tells, and there is no reason to think so
     try {
