@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
+#include "gsync/model/fit.hpp"
 #include "gsync/util/text.hpp"
 
 namespace gsync::model {
@@ -92,6 +94,36 @@ std::uint64_t plan_blocklist(const NodeState& source, const NodeState& target, c
   return rows;
 }
 
+void warn_of_rows(const std::set<RowKey>& keys, std::string_view what, const std::string& why, std::vector<std::string>& warnings) {
+  constexpr std::size_t max_named = 20;
+  std::size_t n = 0;
+  for (const auto& key : keys) {
+    if (++n > max_named) break;
+    warnings.push_back(fmt::format("'{}' {}: {}", describe(key), what, why));
+  }
+  if (keys.size() > max_named) warnings.push_back(fmt::format("{} more like it: {}", keys.size() - max_named, why));
+}
+
+/// The target's lists as they will be.
+Lists plan_lists(const NodeState& source, const NodeState& target, std::vector<std::string>& warnings) {
+  const auto fit = common_fit(source.info, target.info);
+  warn_of_rows(unfit(source.lists, fit), "is left out", why_unfit(fit, util::printable(target.info.name)), warnings);
+  auto lists = fitted(source.lists, fit);
+  std::set<RowKey> kept;
+  for (const auto& key : unfit(target.lists, fit)) {
+    // An allow list whose address is no block list any more is one that the source could have.
+    if (fit == Fit::one_list_per_address && !lists.contains({Table::adlist, kind::block_list, key.name})) continue;
+    kept.insert(key);
+  }
+  for (const auto& key : kept) {
+    auto row = target.lists.at(key);
+    std::erase_if(row.groups, [&](const RowKey& group) { return !lists.contains(group); });
+    lists.emplace(key, std::move(row));
+  }
+  warn_of_rows(kept, "stays as it is", why_unfit(fit, util::printable(source.info.name)), warnings);
+  return lists;
+}
+
 /// Empty when this node can give and take the records of that kind.
 std::string why_unavailable(const NodeState& node, RecordKind kind) {
   const auto& reason = node.info.capabilities.records_unavailable[index_of(kind)];
@@ -113,6 +145,11 @@ void plan_records(const NodeState& source, const NodeState& target, RecordKind k
   const auto& from = *target.records[index_of(kind)];
   const auto& to = *source.records[index_of(kind)];
   if (from == to) return;
+  if (const auto& why = target.info.capabilities.records_read_only[index_of(kind)]; !why.empty()) {
+    plan.warnings.push_back(fmt::format("{} records differ and are not synced: {}: {}", to_string(kind), util::printable(target.info.name),
+                                        util::printable(why)));
+    return;
+  }
   plan.change.records[index_of(kind)] = to;
   auto changes = diff(kind, from, to);
   plan.records.insert(plan.records.end(), changes.begin(), changes.end());
@@ -135,7 +172,7 @@ Plan plan_replication(const NodeState& source, const NodeState& target, const Co
 
   Lists lists = target.lists;
   if (components.lists) {
-    lists = fitted(source.lists, target.info.capabilities, plan.warnings);
+    lists = plan_lists(source, target, plan.warnings);
     plan.change.rows = diff(target.lists, lists);
     if (auto refusal = shrink_refusal(target.lists, lists, limits)) refusals.push_back(*refusal);
   }
@@ -151,26 +188,6 @@ Plan plan_replication(const NodeState& source, const NodeState& target, const Co
 
   if (!plan.nothing_to_do()) plan.refusal = joined(refusals);
   return plan;
-}
-
-Lists fitted(Lists lists, const Capabilities& capabilities, std::vector<std::string>& warnings) {
-  for (auto row = lists.begin(); row != lists.end();) {
-    const auto& key = row->first;
-    std::string_view why;
-    if (key.table == Table::adlist && key.kind == kind::allow_list) {
-      if (!capabilities.allow_lists)
-        why = "the target's Pi-hole does not know allow lists";
-      else if (capabilities.address_unique && lists.count({Table::adlist, kind::block_list, key.name}) != 0)
-        why = "the target's Pi-hole cannot have one address as both a block list and an allow list; the block list is kept";
-    }
-    if (why.empty()) {
-      ++row;
-      continue;
-    }
-    warnings.push_back(fmt::format("'{}' is left out: {}", describe(key), why));
-    row = lists.erase(row);
-  }
-  return lists;
 }
 
 std::optional<std::string> shrink_refusal(const Lists& before, const Lists& after, const ShrinkLimits& limits) {

@@ -9,7 +9,6 @@
 #include "gsync/replica/shadow.hpp"
 #include "gsync/replica/state_store.hpp"
 #include "gsync/util/clock.hpp"
-#include "gsync/util/error.hpp"
 
 namespace gsync::pihole {
 
@@ -21,12 +20,13 @@ struct LiveSummary {
   std::vector<std::string> unknown_columns;
   model::Digest lists;
   model::Digest blocklist;
+  std::array<model::FittedDigests, 2> fitted;
   std::uint64_t list_rows = 0;
   std::uint64_t blocklist_rows = 0;
 };
 template <class Archive>
 void fields(Archive& a, LiveSummary& s) {
-  a(s.identity, s.version, s.capabilities, s.unknown_columns, s.lists, s.blocklist, s.list_rows, s.blocklist_rows);
+  a(s.identity, s.version, s.capabilities, s.unknown_columns, s.lists, s.blocklist, s.fitted, s.list_rows, s.blocklist_rows);
 }
 
 /// What we remember of one compile. A web edit changes the live file but not this: `pihole -g` and our own publishes always make a new
@@ -102,10 +102,6 @@ class LiveState {
   /// null when more than rows changed.
   void published(LiveContent content, const LiveContent* before, const std::vector<model::RowChange>* rows);
 
-  /// What reading the shadow threw. If it says that the shadow is damaged, the shadow is removed, and it is Error{conflict}: live is not to be blamed, and the next attempt
-  /// begins with a new copy.
-  [[noreturn]] void distrust_shadow(const Error& error);
-
   void set_locked(bool locked) { locked_ = locked; }
 
  private:
@@ -114,7 +110,6 @@ class LiveState {
   void refresh_shadow(const LiveContent& content, replica::Shadow::Previous previous);
   GravityRows read_rows_in_steps(sqlite::Database& database, const Shape& shape);
   std::optional<CompileSummary> remembered_compile(const replica::Identity& identity, const CompileMark& mark);
-  void copy_by_backup(const replica::Identity& expected, replica::Shadow::Previous previous);
   bool replay_last_publish(const LiveContent& content);
   bool shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark);
   void require_free_space(std::uint64_t bytes);

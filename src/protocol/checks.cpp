@@ -107,7 +107,8 @@ model::NodeInfo presentable(model::NodeInfo info) {
   for (auto* name : {&info.node_id, &info.name, &info.software, &info.core_version, &info.ftl_version, &info.live_identity})
     *name = presentable(*name, max_name);
   info.damage = presentable(info.damage, max_text);
-  for (auto& why : info.capabilities.records_unavailable) why = presentable(why, max_text);
+  for (auto* reasons : {&info.capabilities.records_unavailable, &info.capabilities.records_read_only})
+    for (auto& why : *reasons) why = presentable(why, max_text);
   cut(info.notes);
   return info;
 }
@@ -145,7 +146,8 @@ void check(const model::NodeInfo& info) {
   check_text(info.ftl_version, max_name, "FTL's version");
   check_text(info.live_identity, max_name, "the identity of the database");
   check_text(info.damage, max_text, "the damage");
-  for (const auto& why : info.capabilities.records_unavailable) check_text(why, max_text, "the reason why records are not available");
+  for (const auto* reasons : {&info.capabilities.records_unavailable, &info.capabilities.records_read_only})
+    for (const auto& why : *reasons) check_text(why, max_text, "the reason why records are not available");
   check_texts(info.notes, "notes");
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "gsync/model/fit.hpp"
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/text.hpp"
 #include "run_support.hpp"
@@ -34,6 +35,51 @@ std::vector<AdlistDifference> differences(model::Blocklist here, model::Blocklis
   return found;
 }
 
+/// An adlist that only one side has is a difference of the lists already.
+void keep_those_of_both(std::vector<AdlistDifference>& differences, const model::Lists& here, const model::Lists& there) {
+  std::erase_if(differences, [&](const auto& difference) { return !here.contains(difference.key) || !there.contains(difference.key); });
+}
+
+void compare_lists(model::Node& here, model::Node& there, const model::Components& components, Comparison& result) {
+  const auto fit = model::common_fit(result.here, result.there);
+  const bool other_lists = lists_differ(result.here, result.there);
+  const bool other_blocklist = components.blocklist && blocklists_differ(result.here, result.there);
+  const bool left_out = model::digests_at(result.here, fit).rows_left_out > 0 || model::digests_at(result.there, fit).rows_left_out > 0;
+  model::Lists here_lists;
+  model::Lists there_lists;
+  if ((other_lists && (components.lists || other_blocklist)) || (left_out && components.lists)) {
+    here_lists = here.lists();
+    there_lists = there.lists();
+  }
+  if (components.lists) {
+    for (const auto& key : model::unfit(here_lists, fit)) result.unfit.push_back({key, true});
+    for (const auto& key : model::unfit(there_lists, fit)) result.unfit.push_back({key, false});
+    if (other_lists) result.rows = model::diff(model::fitted(here_lists, fit), model::fitted(there_lists, fit));
+  }
+  if (!other_blocklist) return;
+  result.blocklist = differences(model::fitted(here.blocklist(), fit), model::fitted(there.blocklist(), fit));
+  // With equal lists both have all of them.
+  if (other_lists) keep_those_of_both(result.blocklist, here_lists, there_lists);
+}
+
+void compare_records(model::Node& here, model::Node& there, const model::Components& components, Comparison& result) {
+  std::array<bool, 3> wanted{};
+  bool any = false;
+  for (auto kind : model::record_kinds) {
+    auto i = model::index_of(kind);
+    wanted[i] = components.records[i] && records_differ(result.here.digests, result.there.digests, kind);
+    any = any || wanted[i];
+  }
+  if (!any) return;
+  auto here_records = here.records();
+  auto there_records = there.records();
+  for (auto kind : model::record_kinds) {
+    auto i = model::index_of(kind);
+    if (!wanted[i] || !here_records[i] || !there_records[i]) continue;
+    for (auto& change : model::diff(kind, *here_records[i], *there_records[i])) result.records.push_back(std::move(change));
+  }
+}
+
 }  // namespace
 
 Comparison compare(model::Node& here, model::Node& there, const model::Components& components) {
@@ -43,41 +89,8 @@ Comparison compare(model::Node& here, model::Node& there, const model::Component
   require_two_nodes(here, result.here, there, result.there);
   require_readable(here, result.here);
   require_readable(there, result.there);
-  const auto& a = result.here.digests;
-  const auto& b = result.there.digests;
-
-  const bool lists_differ = a.lists != b.lists;
-  const bool blocklist_differs = components.blocklist && a.blocklist != b.blocklist;
-  model::Lists here_lists;
-  model::Lists there_lists;
-  if (lists_differ && (components.lists || blocklist_differs)) {
-    here_lists = here.lists();
-    there_lists = there.lists();
-    if (components.lists) result.rows = model::diff(here_lists, there_lists);
-  }
-  if (blocklist_differs) {
-    for (auto& difference : differences(here.blocklist(), there.blocklist())) {
-      // An adlist that only one side has is a difference of the lists already. With equal lists both have all of them.
-      if (lists_differ && !(here_lists.contains(difference.key) && there_lists.contains(difference.key))) continue;
-      result.blocklist.push_back(std::move(difference));
-    }
-  }
-
-  std::array<bool, 3> wanted{};
-  bool any = false;
-  for (auto kind : model::record_kinds) {
-    auto i = model::index_of(kind);
-    wanted[i] = components.records[i] && records_differ(a, b, kind);
-    any = any || wanted[i];
-  }
-  if (!any) return result;
-  auto here_records = here.records();
-  auto there_records = there.records();
-  for (auto kind : model::record_kinds) {
-    auto i = model::index_of(kind);
-    if (!wanted[i] || !here_records[i] || !there_records[i]) continue;
-    for (auto& change : model::diff(kind, *here_records[i], *there_records[i])) result.records.push_back(std::move(change));
-  }
+  compare_lists(here, there, components, result);
+  compare_records(here, there, components, result);
   return result;
 }
 

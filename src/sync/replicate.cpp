@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gsync/model/fit.hpp"
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/text.hpp"
 #include "lock_pair.hpp"
@@ -23,10 +24,12 @@ class Replication {
   void check_ends() const;
   Result plan_only();
   Result replicate_locked();
+  Result nothing_to_do() const;
   model::Plan plan();
   void read_lists_and_blocklist(model::NodeState& source, model::NodeState& target);
   void read_records(model::NodeState& source, model::NodeState& target);
   void warn_of_unavailable_records(std::vector<std::string>& warnings) const;
+  void warn_of_rows_left_out(std::vector<std::string>& warnings) const;
   void note_blocklist_differences(const model::Plan& plan, const model::Blocklist& source, const model::Blocklist& target);
   void make_whole_copy(model::Plan& plan) const;
   model::ApplyReport apply(model::Change& change);
@@ -57,8 +60,7 @@ Result Replication::run() {
   source_info_ = source_.describe();
   target_info_ = target_.describe();
   check_ends();
-  if (!options_.full && in_step(source_info_.digests, target_info_.digests, options_.components))
-    return {source_info_, target_info_, {}, {}, {}};
+  if (!options_.full && in_step(source_info_, target_info_, options_.components)) return nothing_to_do();
   return options_.dry_run ? plan_only() : replicate_locked();
 }
 
@@ -98,8 +100,7 @@ Result Replication::replicate_locked() {
   target_info_ = locks.target.info();
   for (int attempt = 1;; ++attempt) {
     check_ends();
-    if (!options_.full && in_step(source_info_.digests, target_info_.digests, options_.components))
-      return {source_info_, target_info_, {}, {}, {}};
+    if (!options_.full && in_step(source_info_, target_info_, options_.components)) return nothing_to_do();
     auto made = plan();
     if (!made.change.whole_copy && made.nothing_to_do()) return {source_info_, target_info_, std::move(made), {}, std::move(blocklist_)};
     if (made.refusal && !options_.force) refuse(*made.refusal);
@@ -126,6 +127,14 @@ Result Replication::replicate_locked() {
   }
 }
 
+/// What cannot be synced is said each time, so that nobody takes silence for success.
+Result Replication::nothing_to_do() const {
+  Result result{source_info_, target_info_, {}, {}, {}};
+  warn_of_unavailable_records(result.plan.warnings);
+  warn_of_rows_left_out(result.plan.warnings);
+  return result;
+}
+
 /// Reads from both ends what differs by digest, and nothing else.
 model::Plan Replication::plan() {
   model::NodeState source;
@@ -143,6 +152,8 @@ model::Plan Replication::plan() {
   begin_step(options_, "planning");
   auto made = model::plan_replication(source, target, components, options_.shrink);
   warn_of_unavailable_records(made.warnings);
+  // A plan of the lists names them.
+  if (components.lists && !lists_differ(source_info_, target_info_)) warn_of_rows_left_out(made.warnings);
   note_blocklist_differences(made, source.blocklist, target.blocklist);
   made.change.action = options_.action;
   made.change.source = source_.label();
@@ -158,14 +169,14 @@ model::Plan Replication::plan() {
 
 void Replication::read_lists_and_blocklist(model::NodeState& source, model::NodeState& target) {
   const auto& wanted = options_.components;
-  const bool lists_differ = source_info_.digests.lists != target_info_.digests.lists;
-  const bool blocklist_differs = source_info_.digests.blocklist != target_info_.digests.blocklist;
+  const bool other_lists = lists_differ(source_info_, target_info_);
+  const bool blocklist_differs = blocklists_differ(source_info_, target_info_);
   const bool need_blocklist = wanted.blocklist && blocklist_differs;
-  if (!(wanted.lists && lists_differ) && !need_blocklist) return;
+  if (!(wanted.lists && other_lists) && !need_blocklist) return;
 
   begin_step(options_, fmt::format("reading the lists of {}", target_.label()));
   target.lists = target_.lists();
-  if (lists_differ) {
+  if (other_lists) {
     begin_step(options_, fmt::format("reading the lists of {}", source_.label()));
     source.lists = source_.lists();
   } else {
@@ -184,7 +195,7 @@ void Replication::read_records(model::NodeState& source, model::NodeState& targe
   bool any = false;
   for (auto kind : model::record_kinds) {
     auto i = model::index_of(kind);
-    differs[i] = options_.components.records[i] && records_differ(source_info_.digests, target_info_.digests, kind);
+    differs[i] = options_.components.records[i] && records_can_be_synced(source_info_, target_info_, kind);
     any = any || differs[i];
   }
   if (!any) return;
@@ -198,18 +209,32 @@ void Replication::read_records(model::NodeState& source, model::NodeState& targe
   }
 }
 
-/// A kind that only one side has is left alone, and the person hears why.
+/// A kind that only one side has, or that the target cannot take, is left alone, and the person hears why.
 void Replication::warn_of_unavailable_records(std::vector<std::string>& warnings) const {
   for (auto kind : model::record_kinds) {
     auto i = model::index_of(kind);
+    if (!options_.components.records[i]) continue;
     const bool source_has = source_info_.digests.records[i].has_value();
     const bool target_has = target_info_.digests.records[i].has_value();
-    if (!options_.components.records[i] || source_has == target_has) continue;
-    const auto& lacking = source_has ? target_ : source_;
-    const auto& reason = (source_has ? target_info_ : source_info_).capabilities.records_unavailable[i];
-    warnings.push_back(fmt::format("{} records are not synced, {} cannot {} them{}{}", model::to_string(kind), lacking.label(),
-                                   source_has ? "take" : "give", reason.empty() ? "" : ": ", util::printable(reason)));
+    if (source_has != target_has) {
+      const auto& lacking = source_has ? target_ : source_;
+      const auto& reason = (source_has ? target_info_ : source_info_).capabilities.records_unavailable[i];
+      warnings.push_back(fmt::format("{} records are not synced, {} cannot {} them{}{}", model::to_string(kind), lacking.label(),
+                                     source_has ? "take" : "give", reason.empty() ? "" : ": ", util::printable(reason)));
+    } else if (records_differ(source_info_.digests, target_info_.digests, kind) &&
+               !records_can_be_synced(source_info_, target_info_, kind)) {
+      warnings.push_back(fmt::format("{} records differ and are not synced, {} cannot take them: {}", model::to_string(kind),
+                                     target_.label(), util::printable(target_info_.capabilities.records_read_only[i])));
+    }
   }
+}
+
+void Replication::warn_of_rows_left_out(std::vector<std::string>& warnings) const {
+  const auto fit = model::common_fit(source_info_, target_info_);
+  const auto n = model::digests_at(source_info_, fit).rows_left_out;
+  if (!options_.components.lists || n == 0 || target_info_.damaged) return;
+  warnings.push_back(fmt::format("{} of {} {} left out, {}; `gravity-sync compare` names {}", util::plural(n, "list entry", "list entries"),
+                                 source_.label(), n == 1 ? "is" : "are", model::why_unfit(fit, target_.label()), n == 1 ? "it" : "them"));
 }
 
 /// What the wishes of the plan are about, for people.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "gsync/model/fit.hpp"
+
 namespace gsync::sync {
 namespace {
 
@@ -33,11 +35,27 @@ bool records_differ(const model::Digests& a, const model::Digests& b, model::Rec
   return x && y && *x != *y;
 }
 
-bool in_step(const model::Digests& a, const model::Digests& b, const model::Components& components) {
-  if (components.lists && a.lists != b.lists) return false;
-  if (components.blocklist && a.blocklist != b.blocklist) return false;
+bool records_can_be_synced(const model::NodeInfo& source, const model::NodeInfo& target, model::RecordKind kind) {
+  return records_differ(source.digests, target.digests, kind) && target.capabilities.records_read_only[model::index_of(kind)].empty();
+}
+
+bool lists_differ(const model::NodeInfo& a, const model::NodeInfo& b) {
+  const auto fit = model::common_fit(a, b);
+  return model::digests_at(a, fit).lists != model::digests_at(b, fit).lists;
+}
+
+bool blocklists_differ(const model::NodeInfo& a, const model::NodeInfo& b) {
+  const auto fit = model::common_fit(a, b);
+  return model::digests_at(a, fit).blocklist != model::digests_at(b, fit).blocklist;
+}
+
+bool in_step(const model::NodeInfo& source, const model::NodeInfo& target, const model::Components& components) {
+  // A damaged node has no digests and no schema.
+  if (source.damaged || target.damaged) return false;
+  if (components.lists && lists_differ(source, target)) return false;
+  if (components.blocklist && blocklists_differ(source, target)) return false;
   for (auto kind : model::record_kinds)
-    if (components.records[model::index_of(kind)] && records_differ(a, b, kind)) return false;
+    if (components.records[model::index_of(kind)] && records_can_be_synced(source, target, kind)) return false;
   return true;
 }
 

@@ -18,8 +18,13 @@ void require_two_nodes(const model::Node& a, const model::NodeInfo& a_info, cons
 /// Both have the kind and hold the same lines. A kind that one of them cannot give counts as equal: nothing can be done about it.
 bool records_differ(const model::Digests& a, const model::Digests& b, model::RecordKind kind);
 
-/// Whether `components` are the same on both by digest.
-bool in_step(const model::Digests& a, const model::Digests& b, const model::Components& components);
+/// They differ, and the target can take them.
+bool records_can_be_synced(const model::NodeInfo& source, const model::NodeInfo& target, model::RecordKind kind);
+
+/// Whether `components` are the same on both by digest, as far as both can hold them.
+bool lists_differ(const model::NodeInfo& a, const model::NodeInfo& b);
+bool blocklists_differ(const model::NodeInfo& a, const model::NodeInfo& b);
+bool in_step(const model::NodeInfo& source, const model::NodeInfo& target, const model::Components& components);
 
 /// Tells the person what begins now. Does nothing when nobody listens.
 void begin_step(const Options& options, std::string step);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gsync/model/fit.hpp"
 #include "gsync/util/codec.hpp"
 
 namespace gsync::test {
@@ -282,6 +283,7 @@ model::NodeInfo FakeNode::described() const {
   if (now.damaged) return now;
   now.digests.lists = model::digest_of(lists_now);
   now.digests.blocklist = model::digest_of(states());
+  now.fitted = model::fitted_digests(lists_now, states());
   for (std::size_t i = 0; i < records_now.size(); ++i)
     now.digests.records[i] = records_now[i] ? std::optional(model::digest_of(*records_now[i])) : std::nullopt;
   now.list_rows = lists_now.size();

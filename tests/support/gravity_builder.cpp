@@ -189,7 +189,7 @@ void GravityBuilder::insert_blocklist(Sql& sql) const {
       };
       for (const auto& domain : row.content) put(domain);
       for (std::size_t n = 0; n < row.entries; ++n) put(generated_domain(row.address, row.first_entry + n));
-      if (traits(shape_).has_type) sql.execute(fmt::format("UPDATE adlist SET abp_entries = {} WHERE id = {}", abp, ids[i]));
+      if (traits(shape_).has_abp) sql.execute(fmt::format("UPDATE adlist SET abp_entries = {} WHERE id = {}", abp, ids[i]));
     }
   }
 }

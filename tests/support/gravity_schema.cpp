@@ -31,10 +31,8 @@ std::string tables(const ShapeTraits& t) {
       typed_at_once ? "" : " UNIQUE", dates(),
       typed_at_once ? ", abp_entries INTEGER NOT NULL DEFAULT 0, type INTEGER NOT NULL DEFAULT 0, UNIQUE(address, type)" : "");
   // A migration adds columns at the end, and cannot change what is unique.
-  if (t.has_type && !typed_at_once)
-    sql +=
-        "ALTER TABLE adlist ADD COLUMN abp_entries INTEGER NOT NULL DEFAULT 0;\nALTER TABLE adlist ADD COLUMN type INTEGER NOT NULL "
-        "DEFAULT 0;\n";
+  if (t.has_abp && !typed_at_once) sql += "ALTER TABLE adlist ADD COLUMN abp_entries INTEGER NOT NULL DEFAULT 0;\n";
+  if (t.has_type && !typed_at_once) sql += "ALTER TABLE adlist ADD COLUMN type INTEGER NOT NULL DEFAULT 0;\n";
   sql += fmt::format("CREATE TABLE client (id INTEGER PRIMARY KEY AUTOINCREMENT, ip TEXT NOT NULL UNIQUE, {}, comment TEXT);\n", dates());
 
   const char* cascade = t.cascade ? " ON DELETE CASCADE" : "";
@@ -101,7 +99,7 @@ std::string views(const ShapeTraits& t) {
         "c.adlist_id "
         "LEFT JOIN adlist a ON a.id = c.adlist_id LEFT JOIN \"group\" g ON g.id = b.group_id "
         "WHERE a.enabled = 1 AND (b.group_id IS NULL OR g.enabled = 1){2};\n",
-        table, t.has_type ? ", a.id AS adlist_id" : "", only);
+        table, t.ids_in_views ? ", a.id AS adlist_id" : "", only);
   };
   compiled("gravity", "");
   if (t.has_type) compiled("antigravity", " AND a.type = 1");
@@ -114,11 +112,17 @@ std::string views(const ShapeTraits& t) {
 
 const ShapeTraits& traits(Shape shape) {
   static const std::array<ShapeTraits, all_shapes.size()> all{{
-      {15, "v5", false, false, false, true, false, false, false},
-      {19, "v6_19", true, true, false, false, false, false, false},
-      {20, "v6_template", true, true, true, false, false, true, false},
-      {20, "v6_migrated", true, false, false, true, true, true, false},
-      {21, "v21", true, true, true, false, true, true, true},
+      {15, "v5", false, false, false, false, false, true, false, false, false},
+      {16, "v16", true, false, false, false, false, true, false, false, false},
+      {17, "v17", true, true, false, false, false, true, false, false, false},
+      {18, "v18", true, true, true, false, false, true, false, false, false},
+      {19, "v19_migrated", true, true, true, false, false, true, true, false, false},
+      {19, "v6_19", true, true, true, true, false, false, false, false, false},
+      {19, "v19_cascade", true, true, true, true, true, false, false, false, false},
+      {20, "v6_template", true, true, true, true, true, false, false, true, false},
+      {20, "v6_migrated", true, true, true, false, false, true, true, true, false},
+      {21, "v21", true, true, true, true, true, false, true, true, true},
+      {21, "v21_migrated", true, true, true, false, false, true, true, true, true},
   }};
   return all[static_cast<std::size_t>(shape)];
 }

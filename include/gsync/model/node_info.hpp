@@ -15,6 +15,23 @@ struct Capabilities {
   bool address_unique = false;      ///< adlist is unique on address alone: one address cannot be both a block and an allow list
   bool abp_entries = false;         ///< adlist.abp_entries
   std::array<std::string, 3> records_unavailable;  ///< by RecordKind: why that kind cannot be given or taken here; empty when it can
+  std::array<std::string, 3> records_read_only;    ///< by RecordKind: why it can be given but not taken; empty when it can
+};
+
+/// How much of the lists a schema can hold; each holds less than those before it.
+enum class Fit : std::uint8_t {
+  everything,
+  one_list_per_address,  ///< an address cannot be both a block list and an allow list (migrated databases)
+  block_lists_only,      ///< Pi-hole 5
+};
+Fit fit_of(const Capabilities& capabilities);
+
+/// What a Pi-hole that holds less would have of a node's lists and blocklist, so that two of different versions see when they are in step.
+struct FittedDigests {
+  Digest lists;
+  Digest blocklist;
+  std::uint64_t rows_left_out = 0;  ///< list rows that it cannot hold
+  bool operator==(const FittedDigests&) const = default;
 };
 
 /// A node as it presents itself. Strings are for people and logs; nothing is decided by them.
@@ -27,6 +44,7 @@ struct NodeInfo {
   std::int64_t schema = 0;  ///< info.version
   Capabilities capabilities;
   Digests digests;
+  std::array<FittedDigests, 2> fitted;  ///< of `digests`, for the fits behind Fit::everything
   std::string live_identity;      ///< opaque: changes with every change of the live file
   std::uint64_t live_bytes = 0;
   std::uint64_t list_rows = 0;
@@ -39,11 +57,15 @@ struct NodeInfo {
 
 template <class Archive>
 void fields(Archive& a, Capabilities& c) {
-  a(c.allow_lists, c.address_unique, c.abp_entries, c.records_unavailable);
+  a(c.allow_lists, c.address_unique, c.abp_entries, c.records_unavailable, c.records_read_only);
+}
+template <class Archive>
+void fields(Archive& a, FittedDigests& f) {
+  a(f.lists, f.blocklist, f.rows_left_out);
 }
 template <class Archive>
 void fields(Archive& a, NodeInfo& n) {
-  a(n.node_id, n.name, n.software, n.core_version, n.ftl_version, n.schema, n.capabilities, n.digests, n.live_identity, n.live_bytes, n.list_rows, n.blocklist_rows,
+  a(n.node_id, n.name, n.software, n.core_version, n.ftl_version, n.schema, n.capabilities, n.digests, n.fitted, n.live_identity, n.live_bytes, n.list_rows, n.blocklist_rows,
     n.read_only, n.damaged, n.damage, n.notes);
 }
 

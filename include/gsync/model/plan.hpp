@@ -76,11 +76,9 @@ struct Plan {
   bool nothing_to_do() const;
 };
 
-/// What must be done to `target` so that it is as `source` in `components`. Pure. Rows that the target's schema cannot hold are left out with a warning.
+/// What must be done to `target` so that it is as `source` in `components`. Pure. Rows that the target's schema cannot hold are left out, and rows of the target that
+/// the source's cannot hold stay (that they are not there says nothing); a warning for each.
 Plan plan_replication(const NodeState& source, const NodeState& target, const Components& components, const ShrinkLimits& limits);
-
-/// Lists as `capabilities` can hold them; a warning for each row that cannot be.
-Lists fitted(Lists lists, const Capabilities& capabilities, std::vector<std::string>& warnings);
 
 /// The sentence for a person when going from `before` to `after` looks like an accident, per table.
 std::optional<std::string> shrink_refusal(const Lists& before, const Lists& after, const ShrinkLimits& limits);

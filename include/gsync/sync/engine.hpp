@@ -52,12 +52,19 @@ struct Result {
 /// started) before the Error goes on. Error{refused} when both have one node id (a cloned card, or a peer that is this host).
 Result replicate(model::Node& source, model::Node& target, const Options& options);
 
+/// A row that one side cannot hold (see model::Fit): neither a difference nor ever synced.
+struct UnfitRow {
+  model::RowKey key;
+  bool here = false;  ///< this side has it
+};
+
 struct Comparison {
   model::NodeInfo here;
   model::NodeInfo there;
   std::vector<model::RowChange> rows;        ///< before: here, after: there
   std::vector<model::RecordChange> records;  ///< added: only there
   std::vector<AdlistDifference> blocklist;   ///< of adlists that both have
+  std::vector<UnfitRow> unfit;
   bool equal() const { return rows.empty() && records.empty() && blocklist.empty(); }
 };
 

@@ -59,8 +59,13 @@ NodeInfo random_info(Random& random) {
   info.core_version = random.bytes();
   info.ftl_version = random.bytes();
   info.schema = random.number();
-  info.capabilities = {random.flip(), random.flip(), random.flip(), {random.bytes(), random.bytes(), random.bytes()}};
+  info.capabilities = {random.flip(),
+                       random.flip(),
+                       random.flip(),
+                       {random.bytes(), random.bytes(), random.bytes()},
+                       {random.bytes(), random.bytes(), random.bytes()}};
   info.digests = random_digests(random);
+  for (auto& fitted : info.fitted) fitted = {random.digest(), random.digest(), random.engine()()};
   info.live_identity = random.bytes();
   info.live_bytes = random.engine()();
   info.list_rows = random.engine()();

@@ -161,8 +161,57 @@ TEST(PlanOfReplication, LeavesOutWhatTheTargetCannotHoldAndSaysSo) {
   source.lists[allow("https://allow")];
   source.blocklist = {{allow("https://allow"), rows(10), {1, 10, 0, 1, 0}}};
   auto p = plan(source, target);
-  EXPECT_TRUE(p.nothing_to_do()) << "the digests differ for ever, but there is nothing to do";
-  EXPECT_THAT(p.warnings, ElementsAre(HasSubstr("'allow adlist  https://allow' is left out")));
+  EXPECT_TRUE(p.nothing_to_do());
+  EXPECT_THAT(p.warnings, ElementsAre("'allow adlist  https://allow' is left out: the Pi-hole of ph2 does not know allow lists"));
+}
+
+TEST(PlanOfReplication, NamesNoMoreThanTwentyRowsThatAreLeftOut) {
+  auto source = node("ph1");
+  auto target = node("ph2");
+  target.info.capabilities.allow_lists = false;
+  for (int i = 0; i < 30; ++i) source.lists[allow("https://allow" + std::to_string(i))];
+  auto p = plan(source, target);
+  ASSERT_EQ(p.warnings.size(), 21u);
+  EXPECT_EQ(p.warnings.back(), "10 more like it: the Pi-hole of ph2 does not know allow lists");
+}
+
+TEST(PlanOfReplication, KeepsWhatTheSourceCouldNotHaveAnyway) {
+  auto source = node("ph1");
+  auto target = node("ph2");
+  source.info.capabilities.allow_lists = false;
+  target.lists[allow("https://allow")].comment = "only a Pi-hole 6 has it";
+  target.lists[block("https://gone")];
+  target.blocklist = {{allow("https://allow"), rows(10), {1, 10, 0, 1, 0}}, {block("https://gone"), {}, {}}};
+  auto p = plan(source, target);
+  ASSERT_EQ(p.change.rows.size(), 1u);
+  EXPECT_EQ(p.change.rows[0].key, block("https://gone"));
+  EXPECT_THAT(p.change.wishes, IsEmpty());
+  EXPECT_THAT(p.warnings, ElementsAre("'allow adlist  https://allow' stays as it is: the Pi-hole of ph1 does not know allow lists"));
+}
+
+TEST(PlanOfReplication, KeepsTheAllowListOfAnAddressOnlyBesideItsBlockList) {
+  auto source = node("ph1");
+  auto target = node("ph2");
+  source.info.capabilities.address_unique = true;
+  for (const auto* address : {"https://stays", "https://goes"}) {
+    target.lists[block(address)];
+    target.lists[allow(address)];
+  }
+  source.lists[block("https://stays")];
+  auto p = plan(source, target);
+  ASSERT_EQ(p.change.rows.size(), 2u);
+  EXPECT_EQ(p.change.rows[0].key, block("https://goes"));
+  EXPECT_EQ(p.change.rows[1].key, allow("https://goes"));
+}
+
+TEST(PlanOfReplication, LeavesRecordsAloneThatTheTargetOnlyGives) {
+  auto source = node("ph1");
+  auto target = node("ph2");
+  source.records[0] = RecordLines{"10.0.0.1 a"};
+  for (auto* one : {&source, &target}) one->info.capabilities.records_read_only = {"start it as root", "start it as root", ""};
+  auto p = plan(source, target);
+  EXPECT_TRUE(p.nothing_to_do());
+  EXPECT_THAT(p.warnings, ElementsAre("dns records differ and are not synced: ph2: start it as root"));
 }
 
 TEST(PlanOfReplication, WarnsAboutRecordsThatOneSideCannotGiveOrTake) {
@@ -230,29 +279,6 @@ TEST(PlanOfReplication, EmptyingAKindOfRecordsIsSomethingToDo) {
   ASSERT_TRUE(p.change.records[1]);
   EXPECT_THAT(*p.change.records[1], IsEmpty());
   EXPECT_FALSE(p.refusal) << "one record is a handful";
-}
-
-TEST(FittedLists, KeepEverythingThatTheTargetCanHold) {
-  Random random;
-  for (int i = 0; i < 20; ++i) {
-    auto lists = random.lists();
-    std::vector<std::string> warnings;
-    ASSERT_TRUE(same_edits(fitted(lists, {true, false, true, {}}, warnings), lists));
-    ASSERT_THAT(warnings, IsEmpty());
-  }
-}
-
-TEST(FittedLists, KeepTheBlockListOfAnAddressThatMustBeUnique) {
-  auto lists = only_default_group();
-  lists[block("https://both")];
-  lists[allow("https://both")];
-  lists[allow("https://allow")];
-  std::vector<std::string> warnings;
-  auto result = fitted(lists, {true, true, true, {}}, warnings);
-  EXPECT_TRUE(result.count(block("https://both")));
-  EXPECT_FALSE(result.count(allow("https://both")));
-  EXPECT_TRUE(result.count(allow("https://allow")));
-  EXPECT_THAT(warnings, ElementsAre(HasSubstr("'allow adlist  https://both' is left out")));
 }
 
 struct Shrink {

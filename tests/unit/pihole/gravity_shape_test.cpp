@@ -29,7 +29,7 @@ TEST_P(GravityShape, IsFoundByLooking) {
   EXPECT_EQ(found.version, expected.version);
   EXPECT_EQ(found.adlist_type, expected.has_type);
   EXPECT_EQ(found.antigravity, expected.has_type);
-  EXPECT_EQ(found.abp_entries, expected.has_type);
+  EXPECT_EQ(found.abp_entries, expected.has_abp);
   EXPECT_EQ(found.address_unique, !expected.unique_with_type);
   EXPECT_TRUE(found.unknown_columns.empty());
   EXPECT_EQ(found.capabilities().allow_lists, expected.has_type);

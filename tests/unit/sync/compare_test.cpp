@@ -43,6 +43,22 @@ TEST_F(Compare, NamesRowsAndRecordsOfBothSides) {
   EXPECT_FALSE(result.equal());
 }
 
+TEST_F(Compare, NamesWhatOneSideCannotHoldAndCountsItForNoDifference) {
+  const model::RowKey allow{model::Table::adlist, model::kind::allow_list, "https://allow"};
+  here.info.capabilities.allow_lists = true;
+  there.info.capabilities.allow_lists = false;
+  here.lists_now[allow];
+  auto result = compare(here, there, all);
+  EXPECT_TRUE(result.equal());
+  ASSERT_EQ(result.unfit.size(), 1u);
+  EXPECT_EQ(result.unfit[0].key, allow);
+  EXPECT_TRUE(result.unfit[0].here);
+  there.add_domain("only.there.example");
+  result = compare(here, there, all);
+  EXPECT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(result.unfit.size(), 1u);
+}
+
 TEST_F(Compare, ShowsCompiledSetsOnlyOfAdlistsThatBothHave) {
   here.add_adlist("https://lists.example/a", {"a.example"});
   there.add_adlist("https://lists.example/a", {"a.example", "b.example"});

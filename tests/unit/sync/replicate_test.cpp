@@ -272,6 +272,31 @@ TEST_F(Replicate, SaysWhichRecordsAreLeftAloneAndWhy) {
   EXPECT_EQ(result.plan.warnings[0], "dhcp records are not synced, ph2 cannot take them: misc.readOnly is set");
 }
 
+TEST_F(Replicate, IsInStepWhenOnlyRecordsDifferThatTheTargetCannotTake) {
+  source.records_now[0] = model::RecordLines{"192.168.1.2 nas.lan"};
+  target.info.capabilities.records_read_only[0] = "start it as root";
+  auto result = replicate(source, target, options);
+  EXPECT_FALSE(result.report);
+  EXPECT_EQ(source.count("records") + source.count("lock"), 0u);
+  EXPECT_EQ(result.plan.warnings,
+            std::vector<std::string>{"dns records differ and are not synced, ph2 cannot take them: start it as root"});
+  EXPECT_TRUE(replicate(target, source, options).report) << "but it can give them";
+}
+
+TEST_F(Replicate, ReadsNothingWhenOnlyRowsDifferThatOneSideCannotHold) {
+  source.info.capabilities.allow_lists = true;
+  target.info.capabilities.allow_lists = false;
+  source.lists_now[{model::Table::adlist, model::kind::allow_list, "https://allow"}];
+  auto result = replicate(source, target, options);
+  EXPECT_FALSE(result.report);
+  EXPECT_EQ(source.count("lists") + source.count("lock"), 0u);
+  EXPECT_EQ(result.plan.warnings, std::vector<std::string>{"1 list entry of ph1 is left out, the Pi-hole of ph2 does not know allow lists; "
+                                                           "`gravity-sync compare` names it"});
+  result = replicate(target, source, options);
+  EXPECT_FALSE(result.report) << "and it is not taken for a deletion";
+  EXPECT_TRUE(result.plan.warnings.empty());
+}
+
 TEST_F(Replicate, TellsPerAdlistWhatWouldTravel) {
   source.add_adlist("https://lists.example/a", {"a.example", "b.example"});
   target.add_adlist("https://lists.example/a", {"a.example"});
