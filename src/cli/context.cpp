@@ -67,6 +67,9 @@ Context::Context(const Invocation& invocation, Output& output)
                              user_text(installation_.owner)));
   if (::geteuid() == 0) prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
   if (::geteuid() == 0 && installation_.owner != 0) {
+    // Of a process that talks to peers, no more stays root than what RootActions can be asked for. Before the others, whose helpers it does
+    // without.
+    if (installation_.generation == pihole::Generation::v5) root_helper_ = pihole::start_root_helper(installation_);
     if (installation_.container) installation_.container->keep_rights();
     keep_reachable(installation_.directories(), installation_.owner, installation_.group);
   }
@@ -74,7 +77,7 @@ Context::Context(const Invocation& invocation, Output& output)
                fmt::format("gravity-sync {}", name_of(invocation.command)));
   prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
   state_ = std::make_unique<replica::StateStore>(config_.node.state_directory, clock_);
-  here_ = std::make_unique<pihole::LocalNode>(installation_, config_, *state_, files_, clock_, software_version());
+  here_ = std::make_unique<pihole::LocalNode>(installation_, config_, *state_, files_, clock_, software_version(), root_helper_.get());
 }
 
 ssh::Defaults Context::ssh_defaults() const {

@@ -6,6 +6,7 @@
 #include "gsync/config/config.hpp"
 #include "gsync/pihole/installation.hpp"
 #include "gsync/pihole/local_node.hpp"
+#include "gsync/pihole/root_actions.hpp"
 #include "gsync/protocol/remote_node.hpp"
 #include "gsync/replica/state_store.hpp"
 #include "gsync/ssh/session.hpp"
@@ -23,7 +24,8 @@ std::string software_version();
 std::string_view name_of(Command command);
 
 /// Everything that a command works with, made once at its start in the order that privileges ask for: the configuration is read, the
-/// Pi-hole found, the state directory made, and then, before anything else is touched, root has become the owner of the Pi-hole.
+/// Pi-hole found, the state directory made, and then, before anything else is touched, root has become the owner of the Pi-hole (on a
+/// Pi-hole 5 a child stays root, for its record files and its restart).
 class Context {
  public:
   /// Errors: config, not_found (no Pi-hole), refused (somebody who may not), io.
@@ -59,6 +61,7 @@ class Context {
   util::SystemClock clock_;
   util::PosixFileOps files_;
   std::unique_ptr<replica::StateStore> state_;
+  std::unique_ptr<pihole::RootActions> root_helper_;  ///< on a Pi-hole 5, when root started us
   std::unique_ptr<pihole::LocalNode> here_;
 };
 

@@ -141,6 +141,12 @@ std::string comparison_json(const sync::Comparison& comparison, const std::strin
   }
   auto lines = records(comparison.records);
   for (auto& r : lines) r["change"] = r["change"] == "added" ? "only_there" : "only_here";
+  auto unfit = Json::array();
+  for (const auto& row : comparison.unfit)
+    unfit.push_back({{"table", table_name(row.key.table)},
+                     {"kind", kind_name(row.key)},
+                     {"name", row.key.name},
+                     {"only", row.here ? "here" : "there"}});
   return text(
       {{"here", here},
        {"there", there},
@@ -148,7 +154,8 @@ std::string comparison_json(const sync::Comparison& comparison, const std::strin
        {"counts", {{"rows", comparison.rows.size()}, {"blocklist", comparison.blocklist.size()}, {"records", comparison.records.size()}}},
        {"rows", differing},
        {"blocklist", blocklist(comparison.blocklist, "here", "there")},
-       {"records", lines}});
+       {"records", lines},
+       {"cannot_be_on_both", unfit}});
 }
 
 std::string history_json(const std::vector<model::HistoryEntry>& entries, bool with_rows) {
@@ -185,6 +192,7 @@ std::string report_json(const NodeReport& report) {
                  {"kept_versions", report.versions}}},
                {"pihole",
                 {{"generation", in.generation == pihole::Generation::v6 ? "v6" : "v5"},
+                 {"generation_found_by", in.how_generation},
                  {"runtime", runtime_name(in.runtime)},
                  {"runtime_found_by", in.how_runtime},
                  {"core_version", in.core_version},
@@ -205,7 +213,8 @@ std::string report_json(const NodeReport& report) {
                  {"pid_file", in.pid_file},
                  {"pid", report.ftl_pid ? Json(*report.ftl_pid) : Json()},
                  {"reload", report.ftl},
-                 {"dns_port", in.dns_port}}},
+                 {"dns_port", in.dns_port},
+                 {"dns_port_found_by", in.how_dns_port}}},
                {"not_synced", report.not_synced()},
                {"peers", peers}});
 }

@@ -45,11 +45,13 @@ std::string scope(const model::Components& components) {
   return components.all() ? "" : fmt::format(" (looked at {} only)", to_text(components));
 }
 
-void say_nothing_to_do(Output& output, const sync::Options& options, const std::string& source, const std::string& target) {
+void say_nothing_to_do(Output& output, const sync::Result& result, const sync::Options& options, const std::string& source,
+                       const std::string& target) {
   if (options.action == model::Action::undo || options.action == model::Action::restore)
     output.done(fmt::format("nothing to do: {} is as in {} already", target, source));
   else
-    output.done(fmt::format("nothing to do: {} already has everything of {}{}", target, source, scope(options.components)));
+    output.done(fmt::format("nothing to do: {} already has everything of {}{}{}", target, source,
+                            result.plan.warnings.empty() ? "" : " that it can take", scope(options.components)));
 }
 
 void say_what_changed(Output& output, const sync::Result& result, const sync::Options& options, const std::string& source,
@@ -101,7 +103,7 @@ void report_result(Context& context, const sync::Result& result, const sync::Opt
     return;
   }
   if (!result.report && result.plan.nothing_to_do()) {
-    say_nothing_to_do(output, options, source, target);
+    say_nothing_to_do(output, result, options, source, target);
   } else if (options.dry_run) {
     output.lines(plan_text(result, source, target));
     output.say("");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "gsync/model/fit.hpp"
 #include "gsync/util/text.hpp"
 #include "words.hpp"
 
@@ -135,7 +136,6 @@ std::string or_unknown(const std::string& text) {
 
 std::vector<Line> label_lines(const std::vector<std::pair<std::string, std::string>>& pairs) {
   std::vector<Line> lines;
-  lines.reserve(pairs.size());
   for (const auto& [label, value] : pairs) lines.push_back({fmt::format("  {:<16} {}", label, value), Style::plain});
   return lines;
 }
@@ -157,6 +157,9 @@ std::vector<std::string> NodeReport::not_synced() const {
   for (auto kind : model::record_kinds) {
     const auto& why = node.capabilities.records_unavailable[model::index_of(kind)];
     if (!why.empty()) reasons.push_back(fmt::format("{} records: {}", model::to_string(kind), why));
+    const auto& why_not_set = node.capabilities.records_read_only[model::index_of(kind)];
+    if (!why_not_set.empty())
+      reasons.push_back(fmt::format("{} records are only given, not set here: {}", model::to_string(kind), why_not_set));
   }
   for (std::string_view note : node.notes) {
     // The heading above them says it.
@@ -196,6 +199,13 @@ std::vector<Line> comparison_text(const sync::Comparison& comparison, const std:
     sections.add(section_of(change.kind),
                  {fmt::format("{}  only on {}", printable(change.line), change.added ? there : here), Style::plain});
 
+  const auto fit = model::common_fit(comparison.here, comparison.there);
+  for (const auto& row : comparison.unfit) {
+    sections.add("Cannot be on both", {fmt::format("{}  stays only on {}: {}", model::describe(row.key), row.here ? here : there,
+                                                   model::why_unfit(fit, row.here ? there : here)),
+                                       Style::faint});
+  }
+
   std::vector<std::string> parts;
   auto count = [&](std::size_t n, std::string_view one, std::string_view many) {
     if (n > 0) parts.push_back(plural(n, one, many));
@@ -205,7 +215,9 @@ std::vector<Line> comparison_text(const sync::Comparison& comparison, const std:
   count(comparison.records.size(), "record", "records");
   auto total = comparison.rows.size() + comparison.blocklist.size() + comparison.records.size();
   std::vector<Line> lines{{fmt::format("{} and {} differ in {}", here, there, fmt::join(parts, ", ")), Style::plain}};
-  if (total == 0) lines = {{fmt::format("{} and {} are the same", here, there), Style::plain}};
+  if (total == 0)
+    lines = {{fmt::format("{} and {} are the same{}", here, there, comparison.unfit.empty() ? "" : ", as far as both can hold it"),
+              Style::plain}};
   append(lines, sections.take());
   return lines;
 }
@@ -249,7 +261,6 @@ std::vector<Line> history_entry_text(const model::HistoryEntry& entry) {
 
 std::vector<Line> versions_text(const std::vector<model::VersionInfo>& versions) {
   std::vector<Line> lines;
-  lines.reserve(versions.size());
   for (const auto& version : versions)
     lines.push_back(
         {fmt::format("{:>5}  {}  {}, {}  {}", version.id, human_time(version.time), plural(version.list_rows, "list entry", "list entries"),
@@ -271,24 +282,26 @@ std::vector<Line> report_text(const NodeReport& report) {
                 }));
   lines.push_back({"", Style::plain});
   lines.push_back({"Pi-hole", Style::heading});
-  append(lines, label_lines({
-                    {"generation", fmt::format("{}, {}", in.generation == pihole::Generation::v6 ? "v6" : "v5", runtime_text(in))},
-                    {"core", or_unknown(in.core_version)},
-                    {"FTL", or_unknown(in.ftl_version)},
-                    {"web", or_unknown(in.web_version)},
-                    {"directory", in.directory},
-                    {"database", fmt::format("{} ({})", in.gravity_database, printable(in.how_gravity))},
-                    {"schema", node.damaged ? "unreadable" : std::to_string(node.schema)},
-                    {"size", human_bytes(node.live_bytes)},
-                    {"lists", plural(node.list_rows, "entry", "entries")},
-                    {"blocklist", plural(node.blocklist_rows, "row")},
-                    {"pihole -g", report.gravity_running ? "runs now" : "does not run"},
-                    {"FTL binary", in.ftl_binary.empty() ? "none on this host" : in.ftl_binary},
-                    {"pid file", in.pid_file.empty() ? "none on this host" : in.pid_file},
-                    {"FTL process", printable(report.ftl)},
-                    {"DNS port", in.dns_port ? std::to_string(in.dns_port) : "not asked"},
-                    {"kept versions", std::to_string(report.versions)},
-                }));
+  append(lines,
+         label_lines({
+             {"generation", fmt::format("{} ({}), {}", in.generation == pihole::Generation::v6 ? "v6" : "v5", printable(in.how_generation),
+                                        runtime_text(in))},
+             {"core", or_unknown(in.core_version)},
+             {"FTL", or_unknown(in.ftl_version)},
+             {"web", or_unknown(in.web_version)},
+             {"directory", in.directory},
+             {"database", fmt::format("{} ({})", in.gravity_database, printable(in.how_gravity))},
+             {"schema", node.damaged ? "unreadable" : std::to_string(node.schema)},
+             {"size", human_bytes(node.live_bytes)},
+             {"lists", plural(node.list_rows, "entry", "entries")},
+             {"blocklist", plural(node.blocklist_rows, "row")},
+             {"pihole -g", report.gravity_running ? "runs now" : "does not run"},
+             {"FTL binary", in.ftl_binary.empty() ? "none on this host" : in.ftl_binary},
+             {"pid file", in.pid_file.empty() ? "none on this host" : in.pid_file},
+             {"FTL process", printable(report.ftl)},
+             {"DNS port", fmt::format("{} ({})", in.dns_port ? std::to_string(in.dns_port) : "not asked", printable(in.how_dns_port))},
+             {"kept versions", std::to_string(report.versions)},
+         }));
   if (node.damaged) lines.push_back({"  damaged: " + printable(node.damage), Style::removed});
   lines.push_back({"", Style::plain});
   lines.push_back({"Not synced", Style::heading});

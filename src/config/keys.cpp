@@ -55,7 +55,7 @@ constexpr Key<PiholeConfig> all_pihole_keys[] = {
      [](PiholeConfig& c, const Reader& v) { c.directory = v.absolute_path(); }},
     {"dnsmasq_directory", "where Pi-hole 5 keeps its CNAME and DHCP files, a whole path (default /etc/dnsmasq.d)",
      [](PiholeConfig& c, const Reader& v) { c.dnsmasq_directory = v.absolute_path(); }},
-    {"gravity_database", "the whole path of gravity.db (default: what files.gravity in pihole.toml says)",
+    {"gravity_database", "the whole path of gravity.db (default: what files.gravity in pihole.toml, or GRAVITYDB in pihole-FTL.conf, says)",
      [](PiholeConfig& c, const Reader& v) { c.gravity_database = v.absolute_path(); }},
     {"runtime", "how Pi-hole runs: \"automatic\", \"native\", \"docker\", \"podman\" or \"volume\" (default \"automatic\")",
      [](PiholeConfig& c, const Reader& v) {
@@ -66,10 +66,13 @@ constexpr Key<PiholeConfig> all_pihole_keys[] = {
      [](PiholeConfig& c, const Reader& v) { c.container = v.name(); }},
     {"ftl_binary", "the whole path of pihole-FTL (default: /usr/bin/pihole-FTL, else the one in PATH)",
      [](PiholeConfig& c, const Reader& v) { c.ftl_binary = v.absolute_path(); }},
-    {"pid_file", "the whole path of FTL's pid file (default: what files.pid in pihole.toml says)",
+    {"pihole_command", "the whole path of the script that restarts Pi-hole 5 (default: /usr/local/bin/pihole, else the one in PATH)",
+     [](PiholeConfig& c, const Reader& v) { c.pihole_command = v.absolute_path(); }},
+    {"pid_file", "the whole path of FTL's pid file (default: what files.pid in pihole.toml, or PIDFILE in pihole-FTL.conf, says)",
      [](PiholeConfig& c, const Reader& v) { c.pid_file = v.absolute_path(); }},
     {"dns_port",
-     "the port on 127.0.0.1 where FTL is asked a question after each change, 0 to 65535; 0: do not ask (default: dns.port in pihole.toml)",
+     "the port on 127.0.0.1 where FTL is asked a question after each change, 0 to 65535; 0: do not ask (default: dns.port in pihole.toml, "
+     "or dnsmasq's port on Pi-hole 5)",
      [](PiholeConfig& c, const Reader& v) { c.dns_port = port(v); }},
 };
 

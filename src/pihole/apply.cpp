@@ -1,7 +1,7 @@
 #include "apply.hpp"
 
 #include <dirent.h>
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -29,6 +29,36 @@ constexpr auto writer_deadline = std::chrono::seconds(5);  // a writer that keep
 constexpr auto poll_time = std::chrono::seconds(3);        // FTL looks at info.updated once a second
 constexpr auto restart_deadline = std::chrono::seconds(30);
 constexpr auto record_deadline = std::chrono::seconds(30);
+
+/// FTL 6 notices by itself when it cannot be signalled; FTL 5 does not (PIHOLE.md §3). False when nobody could tell it.
+bool have_ftl_reload(const Parts& parts, std::vector<std::string>& warnings) {
+  Ftl ftl(parts.installation);
+  if (ftl.signal_reload()) return true;
+  if (parts.root == nullptr || !(ftl.pid() || ftl.may_be_hidden())) return false;
+  try {
+    parts.root->run(PiholeCommand::reload_lists, util::Deadline::in(parts.config.sync.ftl_deadline));
+    return true;
+  } catch (const Error& error) {
+    warnings.push_back(error.what());
+    return false;
+  }
+}
+
+/// What nobody told FTL because the run died: it may be the only thing that is left to do.
+std::string tell_ftl(const Parts& parts, const std::vector<model::RecordChange>& records, bool exchanged) {
+  std::vector<std::string> problems;
+  if (exchanged) have_ftl_reload(parts, problems);
+  std::vector<model::RecordKind> kinds;
+  for (const auto& change : records) {
+    if (kinds.empty() || kinds.back() != change.kind) kinds.push_back(change.kind);
+  }
+  try {
+    parts.records.settle(kinds, util::Deadline::in(record_deadline));
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+  }
+  return problems.empty() ? std::string() : fmt::format("; {}", fmt::join(problems, "; "));
+}
 
 class Apply {
  public:
@@ -133,7 +163,7 @@ class Apply {
   }
 
   replica::PublishHooks hooks() {
-    return {[this] { return gravity_is_running(parts_.installation); }, [this] { signalled_ = ftl_.signal_reload(); }};
+    return {[this] { return gravity_is_running(parts_.installation); }, [this] { have_ftl_reload(); }};
   }
 
   void publish(const model::Records& records_before) {
@@ -185,7 +215,7 @@ class Apply {
     }
     files.sync(theirs);
     files.sync(ours);
-    signalled_ = ftl_.signal_reload();
+    have_ftl_reload();
   }
 
   /// A new adlist must not be compiled from what another one with its id left in Pi-hole's cache (a 304 from the server would make it so).
@@ -204,6 +234,8 @@ class Apply {
   }
 
   // --- FTL
+
+  void have_ftl_reload() { signalled_ = pihole::have_ftl_reload(parts_, report_.warnings); }
 
   void look_after_ftl() {
     const auto& after = version_->content();
@@ -276,8 +308,8 @@ class Apply {
       report_.warnings.push_back(
           ftl_.may_be_hidden()
               ? fmt::format("after {} s a program still has the old database open, perhaps a pihole-FTL that is not visible from here; if "
-                            "it goes on blocking by the old lists, run `pihole reloadlists` where it runs",
-                            seconds)
+                            "it goes on blocking by the old lists, run `{}` where it runs",
+                            seconds, reload_command())
               : fmt::format("after {} s another program than pihole-FTL still has the old database open; it keeps the old one until it "
                             "opens the file again",
                             seconds));
@@ -288,7 +320,8 @@ class Apply {
     if (raised_ && reaction == config::FtlFailure::undo) reaction = config::FtlFailure::report;  // there is no old one to put back
     switch (reaction) {
       case config::FtlFailure::report:
-        report_.warnings.push_back(what + "; it serves the old lists until it reloads: run `pihole reloadlists`, or restart it");
+        report_.warnings.push_back(
+            fmt::format("{}; it serves the old lists until it reloads: run `{}`, or restart it", what, reload_command()));
         return false;
       case config::FtlFailure::undo:
         take_back(what);
@@ -313,7 +346,7 @@ class Apply {
     publication_->revert();
     parts_.state.set_value("pending", {});
     // Its poll does not notice that info.updated is lower again.
-    ftl_.signal_reload();
+    have_ftl_reload();
     throw Error(ErrorCode::timeout, what + "; the old database was put back",
                 "see what FTL does: pihole tail-log, /var/log/pihole/FTL.log");
   }
@@ -329,21 +362,36 @@ class Apply {
     report_.warnings.push_back(what + ". Look at /var/log/pihole/FTL.log; `gravity-sync undo` brings the lists back as they were");
   }
 
-  /// Ends FTL; its service starts it again. True when it is gone.
+  std::string_view reload_command() const {
+    return parts_.installation.generation == Generation::v5 ? "pihole restartdns reload-lists" : "pihole reloadlists";
+  }
+
+  /// True when the FTL that runs now is gone. Its service starts it again.
   bool restart_ftl() {
     if (const auto& container = parts_.installation.container) {
       // Its first process ends with FTL, and not every container is started again then.
       return container->run({Container::Action::restart}, util::Deadline::in(restart_deadline)).exit_code == 0;
     }
+    if (parts_.root != nullptr) {
+      try {
+        parts_.root->run(PiholeCommand::restart_dns, util::Deadline::in(restart_deadline));
+        return true;
+      } catch (const Error& error) {
+        report_.warnings.push_back(error.what());
+      }
+    }
     auto pid = ftl_.pid();
     if (!pid) return false;
-    for (int signal : {SIGTERM, SIGKILL}) {
-      if (::kill(*pid, signal) != 0) return errno == ESRCH;
-      auto gone = util::Deadline::in(std::chrono::seconds(5));
-      while (!gone.passed()) {
-        if (::kill(*pid, 0) != 0) return true;
-        parts_.clock.sleep(std::chrono::milliseconds(50));
-      }
+    if (ftl_.signal_failure() && gone_soon(*pid)) return true;
+    if (::kill(*pid, SIGKILL) != 0) return errno == ESRCH;
+    return gone_soon(*pid);
+  }
+
+  bool gone_soon(pid_t pid) {
+    auto deadline = util::Deadline::in(std::chrono::seconds(5));
+    while (!deadline.passed()) {
+      if (::kill(pid, 0) != 0) return true;
+      parts_.clock.sleep(std::chrono::milliseconds(50));
     }
     return false;
   }
@@ -440,8 +488,8 @@ model::ApplyReport apply_change(const Parts& parts, const model::Change& change,
 
 void finish_interrupted(const Parts& parts) {
   auto bytes = parts.state.value("pending");
-  if (!bytes) return;
-  replica::StateStore::Batch batch(parts.state);
+  if (!bytes || bytes->empty()) return;
+  std::optional<model::HistoryEntry> entry;
   try {
     auto pending = util::decode<Pending>(*bytes);
     auto live = parts.live.identity();
@@ -450,14 +498,17 @@ void finish_interrupted(const Parts& parts) {
                             [&](const replica::Identity& file) { return live->device == file.device && live->inode == file.inode; });
     const bool records_only = pending.replacements.empty();
     if (exchanged || records_only) {
-      pending.entry.text = records_only ? "the run was interrupted while it set records; the next one sets what is missing"
-                                        : "the run was interrupted after the new database was published";
-      pending.entry.outcome = model::Outcome::interrupted;
-      parts.state.add_history(pending.entry);
+      entry = std::move(pending.entry);
+      entry->text = records_only ? "the run was interrupted while it set records; the next one sets what is missing"
+                                 : "the run was interrupted after the new database was published";
+      entry->text += tell_ftl(parts, entry->records, exchanged);
+      entry->outcome = model::Outcome::interrupted;
     }
   } catch (const Error&) {
     // Written by another version of ours: what it would have said is lost, the databases are not concerned.
   }
+  replica::StateStore::Batch batch(parts.state);
+  if (entry) parts.state.add_history(*entry);
   parts.state.set_value("pending", {});
   batch.commit();
 }

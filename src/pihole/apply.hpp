@@ -21,6 +21,7 @@ struct Parts {
   replica::Shadow& shadow;
   LiveState& live_state;
   RecordAccess& records;
+  RootActions* root;  ///< null where nobody has root's rights, and on a Pi-hole 6
 };
 
 /// Carries out one Change under the node's lock: check, build in the shadow, check again, publish, FTL, records, history.

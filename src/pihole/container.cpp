@@ -116,6 +116,9 @@ util::CommandResult Container::run_here(const Request& request, util::Deadline d
     case Action::restart_dns:
       add({"pihole", "restartdns"});
       break;
+    case Action::test_configuration:
+      add({"pihole-FTL", "dnsmasq-test"});
+      break;
     case Action::restart:
       words = {command_, "restart", name_};
       break;

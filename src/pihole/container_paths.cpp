@@ -77,8 +77,7 @@ std::optional<Located> locate(const std::vector<Mount>& mounts, const std::strin
       done.resize(done.empty() ? 0 : done.rfind('/'));
       continue;
     }
-    auto next = done;
-    next.append("/").append(name);
+    const auto next = done + "/" + name;
     const auto* mount = mount_of(mounts, next);
     if (!mount) {
       // Above a mount the container's own layer is taken for plain directories.

@@ -54,6 +54,11 @@ std::optional<T> number(std::string_view text, int base = 10) {
   return value;
 }
 
+/// One that sleeps nearly all the time and is there as long as the process: FTL 5 has no `timer` (gc.c).
+std::string_view idle_thread(Generation generation) {
+  return generation == Generation::v5 ? "housekeeper" : "timer";
+}
+
 std::optional<pid_t> thread_named(pid_t pid, std::string_view name) {
   const auto tasks = fmt::format("/proc/{}/task", pid);
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(tasks.c_str()), &::closedir);
@@ -181,13 +186,26 @@ std::optional<int> Ftl::reload_signal() const {
 }
 
 bool Ftl::signal_reload() const {
+  return signal([](int reload) { return reload; });
+}
+
+bool Ftl::signal_failure() const {
+  return signal([](int reload) { return reload + 2; });
+}
+
+bool Ftl::signal_hosts() const {
+  return signal([](int) { return SIGHUP; });
+}
+
+bool Ftl::signal(int (*number)(int reload_signal)) const {
   const auto process = pid();
   if (!process) return false;
   // The thread first: FTL restarts itself by exec, with the same pid and with default handlers, which a signal would kill. A restart
   // between these lines ends the thread, and then there is nobody to signal.
-  const auto thread = thread_named(*process, "timer");
-  const auto signal = reload_signal_of(*process);
-  return thread && signal && ::syscall(SYS_tgkill, *process, *thread, *signal) == 0;
+  const auto thread = thread_named(*process, idle_thread(installation_.generation));
+  // It catches SIGHUP before its real-time signals, so these tell that it is ready for either.
+  const auto reload = reload_signal_of(*process);
+  return thread && reload && ::syscall(SYS_tgkill, *process, *thread, number(*reload)) == 0;
 }
 
 bool Ftl::answers(util::Deadline deadline) const {
@@ -206,25 +224,31 @@ bool Ftl::answers(util::Deadline deadline) const {
   return false;
 }
 
+/// How it comes to reload where it cannot be signalled.
+std::string Ftl::otherwise() const {
+  return installation_.generation == Generation::v5 ? "it reloads by `pihole restartdns reload-lists`"
+                                                    : "it reloads by its own poll, within a second";
+}
+
 std::string Ftl::describe() const {
   const auto process = pid();
   if (!process) return describe_none();
   const auto where = installation_.container ? " in " + installation_.container->label() : std::string();
-  const auto thread = thread_named(*process, "timer");
+  const auto name = idle_thread(installation_.generation);
+  const auto thread = thread_named(*process, name);
   const auto signal = reload_signal_of(*process);
-  if (!signal) return fmt::format("pid {}{}, no reload signal known: it reloads by its own poll, within a second", *process, where);
-  if (!thread) return fmt::format("pid {}{}, no thread named timer: it reloads by its own poll, within a second", *process, where);
-  return fmt::format("pid {}{}, signal {} to thread {} (timer)", *process, where, *signal, *thread);
+  if (!signal) return fmt::format("pid {}{}, no reload signal known: {}", *process, where, otherwise());
+  if (!thread) return fmt::format("pid {}{}, no thread named {}: {}", *process, where, name, otherwise());
+  return fmt::format("pid {}{}, signal {} to thread {} ({})", *process, where, *signal, *thread, name);
 }
 
 std::string Ftl::describe_none() const {
   if (const auto& container = installation_.container) {
     if (!container->inspection().running) return fmt::format("{} does not run; FTL reads the new lists when it starts", container->label());
-    return fmt::format("not visible from here in {}: it reloads by its own poll, within a second", container->label());
+    return fmt::format("not visible from here in {}: {}", container->label(), otherwise());
   }
-  if (installation_.pid_file.empty()) return "in a container that is not known here: it reloads by its own poll, within a second";
-  if (may_be_hidden())
-    return fmt::format("the one in {} is hidden from us in /proc: it reloads by its own poll, within a second", installation_.pid_file);
+  if (installation_.pid_file.empty()) return fmt::format("in a container that is not known here: {}", otherwise());
+  if (may_be_hidden()) return fmt::format("the one in {} is hidden from us in /proc: {}", installation_.pid_file, otherwise());
   return fmt::format("no running FTL found by {}; it reloads when it starts", installation_.pid_file);
 }
 

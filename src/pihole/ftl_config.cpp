@@ -46,7 +46,6 @@ namespace {
 
 // MAX_ARG_STRLEN of Linux, with its terminator: more in one argument is E2BIG, whatever the stack's limit.
 constexpr std::size_t max_argument = 128u << 10;
-constexpr std::size_t max_words = 500;
 
 std::string json_of(model::RecordKind kind, const model::RecordLines& lines) {
   std::string json;
@@ -86,23 +85,9 @@ util::CommandResult run_config(const Installation& installation, model::RecordKi
       {.argv = {installation.ftl_binary, "--config", std::string(setting_of(kind)), json}, .ambient_capabilities = {CAP_CHOWN}}, deadline);
 }
 
-/// What FTL said, on one line.
-std::string words_of(const util::CommandResult& result) {
-  std::string words;
-  for (const auto* stream : {&result.errors, &result.output}) {
-    for (auto line : util::split(*stream, '\n')) {
-      line = util::trim(line);
-      if (line.empty() || words.size() > max_words) continue;
-      if (!words.empty()) words += "; ";
-      words += util::printable(line.substr(0, max_words));
-    }
-  }
-  return words.empty() ? "it said nothing" : words;
-}
-
 /// The exit codes of PIHOLE.md §3.
 [[noreturn]] void refused_by_ftl(std::string_view key, const util::CommandResult& result) {
-  const auto what = fmt::format("pihole-FTL --config {} failed with exit code {}: {}", key, result.exit_code, words_of(result));
+  const auto what = fmt::format("pihole-FTL --config {} failed with exit code {}: {}", key, result.exit_code, util::words_of(result));
   switch (result.exit_code) {
     case 1:
       throw Error(ErrorCode::refused, what,

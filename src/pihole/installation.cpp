@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <system_error>
+#include <tuple>
 #include <vector>
 
 #include "gsync/pihole/ftl.hpp"
@@ -18,6 +19,7 @@
 #include "gsync/util/files.hpp"
 #include "gsync/util/text.hpp"
 #include "unreadable.hpp"
+#include "v5_settings.hpp"
 
 namespace gsync::pihole {
 namespace {
@@ -61,17 +63,19 @@ std::map<std::string, std::string> read_versions(const std::string& path) {
   return result;
 }
 
-/// v6 has pihole.toml; v5 has setupVars.conf and no pihole.toml; the versions file may be stale and is asked last (PIHOLE.md §6).
-Generation generation_of(const std::string& directory, const std::map<std::string, std::string>& versions) {
+/// And how we know. v6 has pihole.toml; v5 has setupVars.conf and no pihole.toml; the versions file may be stale and is asked last
+/// (PIHOLE.md §6).
+std::pair<Generation, std::string> generation_of(const std::string& directory, const std::map<std::string, std::string>& versions) {
   if (!readable(directory, R_OK | X_OK)) {
     throw Error(ErrorCode::not_found, fmt::format("there is no Pi-hole here: no directory {}", directory),
                 "set [pihole] directory to where Pi-hole keeps pihole.toml");
   }
-  if (readable(directory + "/pihole.toml")) return Generation::v6;
-  if (readable(directory + "/setupVars.conf", F_OK)) return Generation::v5;
+  if (readable(directory + "/pihole.toml")) return {Generation::v6, "it has pihole.toml"};
+  if (readable(directory + "/setupVars.conf", F_OK)) return {Generation::v5, "it has setupVars.conf and no pihole.toml"};
   if (const auto ftl = versions.find("FTL_VERSION"); ftl != versions.end()) {
-    if (ftl->second.starts_with("v6")) return Generation::v6;
-    if (ftl->second.starts_with("v5")) return Generation::v5;
+    const auto how = fmt::format("{}/versions says FTL {}", directory, ftl->second);
+    if (ftl->second.starts_with("v6")) return {Generation::v6, how};
+    if (ftl->second.starts_with("v5")) return {Generation::v5, how};
   }
   throw Error(ErrorCode::not_found,
               fmt::format("there is no Pi-hole in {0}: neither {0}/pihole.toml (Pi-hole 6) nor {0}/setupVars.conf (Pi-hole 5)", directory),
@@ -157,16 +161,48 @@ void look_at_gravity(Installation& found) {
   found.group = info.st_gid;
 }
 
-void locate_gravity(Installation& found, const std::string& configured, const std::string& from_toml, const std::vector<Mount>& mounts,
+/// What Pi-hole's own files say, and which of them.
+struct Setting {
+  std::string value;
+  std::string where;
+};
+struct Settings {
+  Setting gravity_database;
+  Setting pid_file;
+  std::uint16_t dns_port = 53;
+  std::string how_dns_port = "the default";
+};
+
+Settings read_settings(const Installation& found) {
+  if (found.generation == Generation::v5) {
+    const auto v5 = read_v5_settings(found.directory, found.dnsmasq_directory);
+    const auto conf = found.directory + "/pihole-FTL.conf";
+    Settings settings{{v5.gravity_database, "GRAVITYDB in " + conf}, {v5.pid_file, "PIDFILE in " + conf}};
+    if (v5.dns_port) {
+      settings.dns_port = *v5.dns_port;
+      settings.how_dns_port = "port in " + v5.dns_port_file;
+    }
+    return settings;
+  }
+  // A Pi-hole 6 that was never started has no pihole.toml yet, and all defaults.
+  if (!readable(found.toml_path())) return {};
+  const auto toml = found.read_toml();
+  return {{toml.gravity_database, "files.gravity in " + found.toml_path()},
+          {toml.pid_file, "files.pid in " + found.toml_path()},
+          toml.dns_port,
+          "dns.port in " + found.toml_path()};
+}
+
+void locate_gravity(Installation& found, const std::string& configured, const Setting& setting, const std::vector<Mount>& mounts,
                     const std::string& inside) {
   bool in_container = !mounts.empty();
   if (!configured.empty()) {
     found.gravity_named = configured;
     found.how_gravity = "[pihole] gravity_database";
     in_container = found.container != nullptr;
-  } else if (!from_toml.empty()) {
-    found.gravity_named = from_toml;
-    found.how_gravity = "files.gravity in " + found.toml_path();
+  } else if (!setting.value.empty()) {
+    found.gravity_named = setting.value;
+    found.how_gravity = setting.where;
   } else {
     found.gravity_named = inside + "/gravity.db";
     found.how_gravity = "the default";
@@ -191,39 +227,39 @@ bool is_usual_directory(const std::string& directory) {
          ours.st_ino == usual.st_ino;
 }
 
-std::string find_ftl(const std::string& configured, const std::string& directory) {
+/// A program of Pi-hole's: as configured, where its installer puts it, or in PATH; empty when there is none for this directory.
+std::string find_program(const std::string& configured, std::string_view key, const std::string& usual, const std::string& directory) {
   const auto runnable = [](const std::string& path) {
     struct stat info {};
     return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0;
   };
   if (!configured.empty()) {
     if (!runnable(configured)) {
-      throw Error(ErrorCode::not_found, fmt::format("[pihole] ftl_binary is {}, and there is no program", configured),
+      throw Error(ErrorCode::not_found, fmt::format("[pihole] {} is {}, and there is no program", key, configured),
                   "correct it, or remove it to have it found");
     }
     return configured;
   }
   if (!is_usual_directory(directory)) return {};
   // sshd gives a forced command a short PATH, so the usual place comes first.
-  if (runnable("/usr/bin/pihole-FTL")) return "/usr/bin/pihole-FTL";
+  if (runnable(usual)) return usual;
   const char* path = std::getenv("PATH");
   for (auto entry : util::split(path ? path : "", ':')) {
     if (entry.empty() || entry.front() != '/') continue;
-    auto candidate = std::string(entry) + "/pihole-FTL";
+    auto candidate = std::string(entry) + usual.substr(usual.rfind('/'));
     if (runnable(candidate)) return candidate;
   }
   return {};
 }
 
-std::string locate_pid_file(const std::string& configured, const PiholeToml& toml, const std::string& toml_path) {
+std::string locate_pid_file(const std::string& configured, const Setting& setting) {
   if (!configured.empty()) return configured;
-  if (toml.pid_file.empty()) return "/run/pihole-FTL.pid";
-  if (toml.pid_file.front() != '/') {
-    throw Error(ErrorCode::refused,
-                fmt::format("files.pid in {} is {}, which is not a whole path", toml_path, util::printable(toml.pid_file)),
+  if (setting.value.empty()) return "/run/pihole-FTL.pid";
+  if (setting.value.front() != '/') {
+    throw Error(ErrorCode::refused, fmt::format("{} is {}, which is not a whole path", setting.where, util::printable(setting.value)),
                 "write the path from /, or set [pihole] pid_file");
   }
-  return toml.pid_file;
+  return setting.value;
 }
 
 /// The directory, as the host has it, of a Pi-hole in a container that can be asked.
@@ -265,9 +301,20 @@ void decide_runtime(Installation& found, const config::PiholeConfig& config, con
 }
 
 /// Where FTL can be asked on 127.0.0.1, as far as that is known.
-std::uint16_t default_dns_port(const Installation& found, std::uint16_t from_toml) {
-  if (found.container) return found.container->inspection().host_port(from_toml);
-  return found.runtime == config::Runtime::volume ? std::uint16_t{0} : from_toml;
+void locate_dns_port(Installation& found, std::optional<std::uint16_t> configured, const Settings& settings) {
+  if (configured) {
+    found.dns_port = *configured;
+    found.how_dns_port = "[pihole] dns_port";
+  } else if (found.container) {
+    found.dns_port = found.container->inspection().host_port(settings.dns_port);
+    found.how_dns_port = "the ports of " + found.container->label();
+  } else if (found.runtime == config::Runtime::volume) {
+    found.dns_port = 0;
+    found.how_dns_port = "in a container that is not known here";
+  } else {
+    found.dns_port = settings.dns_port;
+    found.how_dns_port = settings.how_dns_port;
+  }
 }
 
 }  // namespace
@@ -278,6 +325,18 @@ std::vector<std::string> Installation::directories() const {
     if (!path.empty() && std::find(all.begin(), all.end(), path) == all.end() && ::access(path.c_str(), F_OK) == 0) all.push_back(path);
   }
   return all;
+}
+
+std::string Installation::record_file(model::RecordKind kind) const {
+  switch (kind) {
+    case model::RecordKind::dns:
+      return directory + "/custom.list";
+    case model::RecordKind::cname:
+      return dnsmasq_directory + "/05-pihole-custom-cname.conf";
+    case model::RecordKind::dhcp:
+      break;
+  }
+  return dnsmasq_directory + "/04-pihole-static-dhcp.conf";
 }
 
 PiholeToml Installation::read_toml() const {
@@ -303,11 +362,7 @@ Installation detect(const config::PiholeConfig& config) {
     mounts = found.container->inspection().mounts;
   }
   const auto versions = read_versions(found.directory + "/versions");
-  found.generation = generation_of(found.directory, versions);
-  if (found.generation == Generation::v5) {
-    throw Error(ErrorCode::incompatible, fmt::format("{} is a Pi-hole 5: Pi-hole 5 is not supported by this version yet", found.directory),
-                "update it to Pi-hole 6 (pihole -up)");
-  }
+  std::tie(found.generation, found.how_generation) = generation_of(found.directory, versions);
   const auto version = [&](const char* key) {
     const auto entry = versions.find(key);
     return entry == versions.end() ? std::string() : entry->second;
@@ -316,22 +371,22 @@ Installation detect(const config::PiholeConfig& config) {
   found.ftl_version = version("FTL_VERSION");
   found.web_version = version("WEB_VERSION");
 
-  // A Pi-hole 6 that was never started has no pihole.toml yet, and all defaults.
-  PiholeToml toml;
-  if (readable(found.toml_path())) toml = found.read_toml();
+  const auto settings = read_settings(found);
   if (!found.container) {
-    found.ftl_binary = find_ftl(config.ftl_binary, found.directory);
-    found.pid_file = locate_pid_file(config.pid_file, toml, found.toml_path());
+    found.ftl_binary = find_program(config.ftl_binary, "ftl_binary", "/usr/bin/pihole-FTL", found.directory);
+    found.pid_file = locate_pid_file(config.pid_file, settings.pid_file);
     decide_runtime(found, config, version("DOCKER_VERSION"));
   }
+  if (found.generation == Generation::v5 && found.runtime == config::Runtime::native)
+    found.pihole_command = find_program(config.pihole_command, "pihole_command", "/usr/local/bin/pihole", found.directory);
   if (found.runtime == config::Runtime::volume) {
     found.ftl_binary.clear();
     found.pid_file = config.pid_file;
     inside = pihole_directory;
     mounts = {{found.directory, inside}, {found.dnsmasq_directory, dnsmasq_directory}};
   }
-  locate_gravity(found, config.gravity_database, toml.gravity_database, mounts, inside);
-  found.dns_port = config.dns_port.value_or(default_dns_port(found, toml.dns_port));
+  locate_gravity(found, config.gravity_database, settings.gravity_database, mounts, inside);
+  locate_dns_port(found, config.dns_port, settings);
   return found;
 }
 

@@ -63,24 +63,6 @@ class MergedReader final : public model::BlocklistReader {
   std::optional<model::BlocklistRow>* given_ = nullptr;
 };
 
-/// Rows from the shadow, which may turn out to be damaged.
-class ShadowReader final : public model::BlocklistReader {
- public:
-  ShadowReader(std::unique_ptr<model::BlocklistReader> rows, LiveState& state) : rows_(std::move(rows)), state_(state) {}
-  const std::vector<model::BlocklistAnswer>& answers() const override { return rows_->answers(); }
-  std::optional<model::BlocklistRow> next() override {
-    try {
-      return rows_->next();
-    } catch (const Error& error) {
-      state_.distrust_shadow(error);
-    }
-  }
-
- private:
-  std::unique_ptr<model::BlocklistReader> rows_;
-  LiveState& state_;
-};
-
 std::string host_name() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
@@ -92,11 +74,12 @@ struct RecordSummary {
   std::string identity;
   std::array<std::optional<model::Digest>, 3> digests;
   std::array<std::string, 3> unavailable;
+  std::array<std::string, 3> read_only;
   std::vector<std::string> notes;
 };
 template <class Archive>
 void fields(Archive& a, RecordSummary& s) {
-  a(s.identity, s.digests, s.unavailable, s.notes);
+  a(s.identity, s.digests, s.unavailable, s.read_only, s.notes);
 }
 
 }  // namespace
@@ -104,7 +87,7 @@ void fields(Archive& a, RecordSummary& s) {
 class LocalNode::Impl {
  public:
   Impl(const Installation& installation, const config::Config& config, replica::StateStore& state, util::FileOps& files, util::Clock& clock,
-       std::string software)
+       std::string software, RootActions* helper)
       : installation_(installation),
         config_(config),
         state_(state),
@@ -113,12 +96,15 @@ class LocalNode::Impl {
         live_(installation.gravity_database, files),
         shadow_(live_),
         live_state_(installation, live_, shadow_, state, clock, config.sync.lock_deadline),
-        records_(make_record_access(installation)) {}
+        own_root_actions_(::geteuid() == 0 && installation.generation == Generation::v5 ? make_root_actions(installation, files) : nullptr),
+        root_(helper != nullptr ? helper : own_root_actions_.get()),
+        records_(make_record_access(installation, files, root_)) {}
 
   std::string name() const { return config_.node.name.empty() ? host_name() : config_.node.name; }
-  Parts parts() { return {name(), installation_, config_, state_, clock_, live_, shadow_, live_state_, *records_}; }
+  Parts parts() { return {name(), installation_, config_, state_, clock_, live_, shadow_, live_state_, *records_, root_}; }
 
   model::NodeInfo describe() {
+    if (!lock_) finish_interrupted_if_free();
     model::NodeInfo info;
     info.node_id = state_.node_id();
     info.name = name();
@@ -129,11 +115,23 @@ class LocalNode::Impl {
     auto records = record_summary();
     info.digests.records = records.digests;
     info.capabilities.records_unavailable = records.unavailable;
+    info.capabilities.records_read_only = records.read_only;
     info.notes.insert(info.notes.end(), records.notes.begin(), records.notes.end());
     info.notes.emplace_back(
         "not synced: upstream servers, DHCP ranges and leases, passwords, interfaces and all other settings of FTL; they belong to this "
         "host");
     return info;
+  }
+
+  /// When telling FTL is all that a dead run has left to do, nothing differs, and nobody would lock this node.
+  void finish_interrupted_if_free() {
+    if (state_.value("pending").value_or("").empty()) return;
+    try {
+      const auto lock = shadow_.lock(util::Deadline::in(std::chrono::milliseconds(0)));
+      pihole::finish_interrupted(parts());
+    } catch (const Error&) {
+      // A run that is not dead, or the next one finishes it.
+    }
   }
 
   void describe_live(model::NodeInfo& info) {
@@ -148,6 +146,7 @@ class LocalNode::Impl {
       info.capabilities = summary.capabilities;
       info.digests.lists = summary.lists;
       info.digests.blocklist = summary.blocklist;
+      info.fitted = summary.fitted;
       info.live_identity = replica::to_string(summary.identity);
       info.live_bytes = static_cast<std::uint64_t>(summary.identity.size);
       info.list_rows = summary.list_rows;
@@ -172,7 +171,7 @@ class LocalNode::Impl {
       }
     }
     auto reading = records_->read();
-    RecordSummary result{identity, {}, std::move(reading.unavailable), std::move(reading.notes)};
+    RecordSummary result{identity, {}, std::move(reading.unavailable), std::move(reading.read_only), std::move(reading.notes)};
     for (std::size_t i = 0; i < reading.records.size(); ++i) {
       if (reading.records[i]) result.digests[i] = model::digest_of(*reading.records[i]);
     }
@@ -233,12 +232,7 @@ class LocalNode::Impl {
     std::unique_ptr<model::BlocklistReader> sets;
     if (!whole.empty()) {
       live_state_.refresh_shadow(content);
-      try {
-        sets = read_blocklist(shadow_.open_reader(), content.shape, whole, answers);
-      } catch (const Error& error) {
-        live_state_.distrust_shadow(error);
-      }
-      sets = std::make_unique<ShadowReader>(std::move(sets), live_state_);
+      sets = read_blocklist(shadow_.open_reader(), content.shape, whole, answers);
     }
     if (changed.empty() && sets) return sets;
     return std::make_unique<MergedReader>(std::move(sets), changed.empty() ? nullptr : delta.read(changed), std::move(answers));
@@ -265,13 +259,15 @@ class LocalNode::Impl {
   replica::LiveFile live_;
   replica::Shadow shadow_;
   LiveState live_state_;
+  std::unique_ptr<RootActions> own_root_actions_;  // where the owner of the Pi-hole is root himself
+  RootActions* root_;
   std::unique_ptr<RecordAccess> records_;
   std::optional<util::FileLock> lock_;
 };
 
 LocalNode::LocalNode(const Installation& installation, const config::Config& config, replica::StateStore& state, util::FileOps& files,
-                     util::Clock& clock, std::string software)
-    : impl_(std::make_unique<Impl>(installation, config, state, files, clock, std::move(software))) {}
+                     util::Clock& clock, std::string software, RootActions* helper)
+    : impl_(std::make_unique<Impl>(installation, config, state, files, clock, std::move(software), helper)) {}
 LocalNode::~LocalNode() = default;
 
 std::string LocalNode::label() const {

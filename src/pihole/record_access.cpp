@@ -63,7 +63,8 @@ class TomlRecords final : public RecordAccess {
 
 }  // namespace
 
-std::unique_ptr<RecordAccess> make_record_access(const Installation& installation) {
+std::unique_ptr<RecordAccess> make_record_access(const Installation& installation, util::FileOps& files, RootActions* root) {
+  if (installation.generation == Generation::v5) return make_v5_record_access(installation, files, root);
   return std::make_unique<TomlRecords>(installation);
 }
 

@@ -6,6 +6,7 @@
 
 #include "gsync/model/records.hpp"
 #include "gsync/pihole/installation.hpp"
+#include "gsync/pihole/root_actions.hpp"
 #include "gsync/util/deadline.hpp"
 
 namespace gsync::pihole {
@@ -22,6 +23,7 @@ class RecordAccess {
   struct Reading {
     model::Records records;                  ///< parsed by our own grammar; nullopt for the kinds that cannot be given or taken here
     std::array<std::string, 3> unavailable;  ///< by RecordKind: why; empty for those that are in `records`
+    std::array<std::string, 3> read_only;    ///< by RecordKind: why it can be given but not set; empty when it can
     std::vector<std::string> notes;          ///< what stands there and is not synced, one sentence each, for NodeInfo
   };
   /// Does not throw for what a person wrote there: that is a reason in `unavailable`.
@@ -41,7 +43,8 @@ class RecordAccess {
   virtual bool needs_spacing() const { return false; }
 };
 
-/// The one for this installation, which must outlive it.
-std::unique_ptr<RecordAccess> make_record_access(const Installation& installation);
+/// The one for this installation. All must outlive it; `root` is what does on a Pi-hole 5 what needs root, or null.
+std::unique_ptr<RecordAccess> make_record_access(const Installation& installation, util::FileOps& files, RootActions* root);
+std::unique_ptr<RecordAccess> make_v5_record_access(const Installation& installation, util::FileOps& files, RootActions* root);
 
 }  // namespace gsync::pihole

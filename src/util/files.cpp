@@ -11,9 +11,8 @@
 #include <thread>
 
 #include "gsync/util/error.hpp"
-#include "gsync/util/thread.hpp"
-#include "gsync/util/file_ops.hpp"
 #include "gsync/util/text.hpp"
+#include "gsync/util/thread.hpp"
 
 namespace gsync::util {
 
@@ -24,8 +23,10 @@ std::optional<std::string> read_file(const std::string& path, std::size_t limit)
     if (errno == ENOENT) return std::nullopt;
     throw Error(ErrorCode::io, "cannot open " + path + ": " + std::generic_category().message(errno));
   }
-  struct stat st {};
-  if (::fstat(fd.get(), &st) == 0 && !S_ISREG(st.st_mode)) throw Error(ErrorCode::io, path + " is not a file");
+  return read_file(fd, path, limit);
+}
+
+std::string read_file(const Fd& fd, const std::string& path, std::size_t limit) {
   std::string content;
   char buffer[16384];
   for (;;) {
@@ -46,43 +47,52 @@ namespace {
 /// Removes the temporary file of a replacement that did not come to its end.
 class TemporaryName {
  public:
-  TemporaryName(int dir, std::string name) : dir_(dir), name_(std::move(name)) {}
+  TemporaryName(FileOps& files, int dir, const std::string& name) : files_(files), dir_(dir), name_(&name) {}
   ~TemporaryName() {
-    if (!name_.empty()) ::unlinkat(dir_, name_.c_str(), 0);
+    if (name_ == nullptr) return;
+    try {
+      files_.unlink_at(dir_, *name_);
+    } catch (const Error&) {
+      // The error that is on its way says more.
+    }
   }
   TemporaryName(const TemporaryName&) = delete;
   TemporaryName& operator=(const TemporaryName&) = delete;
-  const std::string& name() const { return name_; }
-  void keep() { name_.clear(); }
+  void keep() { name_ = nullptr; }
 
  private:
+  FileOps& files_;
   int dir_;
-  std::string name_;
+  const std::string* name_;
 };
 
 }  // namespace
+
+void replace_file(FileOps& files, int dir, const std::string& name, const std::string& temporary, std::string_view content, unsigned mode) {
+  files.unlink_at(dir, temporary);
+  auto before = files.stat_at(dir, name);
+  bool replaces = before && S_ISREG(before->st_mode);
+  TemporaryName unfinished(files, dir, temporary);
+  auto fd = files.open_at(dir, temporary, O_WRONLY | O_CREAT | O_EXCL, 0);
+  auto made = files.stat(fd.get());
+  if (replaces && (made.st_uid != before->st_uid || made.st_gid != before->st_gid))
+    files.change_owner(fd.get(), before->st_uid, before->st_gid);
+  files.change_mode(fd.get(), replaces ? before->st_mode & 07777 : mode);
+  files.write(fd.get(), std::as_bytes(std::span(content)), 0);
+  files.sync(fd.get());
+  files.rename_at(dir, temporary, dir, name);
+  unfinished.keep();
+  files.sync(dir);
+}
 
 void replace_file(const std::string& path, std::string_view content, unsigned mode) {
   auto slash = path.rfind('/');
   auto directory = slash == std::string::npos ? std::string(".") : slash == 0 ? std::string("/") : path.substr(0, slash);
   auto name = slash == std::string::npos ? path : path.substr(slash + 1);
-  PosixFileOps ops;
+  PosixFileOps files;
   try {
     auto dir = open_directory(directory);
-    // The leading dot keeps dnsmasq, which reads whole directories, from reading it.
-    TemporaryName temporary(dir.get(), "." + name + "." + random_hex(6) + ".tmp");
-    auto before = ops.stat_at(dir.get(), name);
-    bool replaces = before && S_ISREG(before->st_mode);
-    auto fd = ops.open_at(dir.get(), temporary.name(), O_WRONLY | O_CREAT | O_EXCL, 0);
-    auto made = ops.stat(fd.get());
-    if (replaces && (made.st_uid != before->st_uid || made.st_gid != before->st_gid))
-      ops.change_owner(fd.get(), before->st_uid, before->st_gid);
-    ops.change_mode(fd.get(), replaces ? before->st_mode & 07777 : mode);
-    ops.write(fd.get(), std::as_bytes(std::span(content)), 0);
-    ops.sync(fd.get());
-    ops.rename_at(dir.get(), temporary.name(), dir.get(), name);
-    temporary.keep();
-    ops.sync(dir.get());
+    replace_file(files, dir.get(), name, "." + name + "." + random_hex(6) + ".tmp", content, mode);
   } catch (const Error& e) {
     throw e.within("cannot replace " + path);
   }

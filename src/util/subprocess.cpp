@@ -1,7 +1,6 @@
 #include "gsync/util/subprocess.hpp"
 
 #include <fcntl.h>
-#include <fmt/core.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
@@ -73,7 +72,7 @@ Prepared prepare(const Command& command) {
   for (const auto& argument : command.argv) p.argv.push_back(const_cast<char*>(argument.c_str()));
   p.argv.push_back(nullptr);
   if (command.environment) {
-    for (const auto& [key, value] : *command.environment) p.variables.push_back(fmt::format("{}={}", key, value));
+    for (const auto& [key, value] : *command.environment) p.variables.push_back(key + "=" + value);
     for (auto& variable : p.variables) p.environment_copy.push_back(variable.data());
     p.environment_copy.push_back(nullptr);
   }
@@ -290,6 +289,20 @@ CommandResult run(const Command& command, Deadline deadline) {
     auto wait = child.pidfd() >= 0 ? deadline.poll_timeout() : std::min(deadline.poll_timeout(), 20);
     if (::poll(p.data(), p.size(), wait) < 0 && errno != EINTR) throw_errno(errno, "cannot wait for " + prepared.program);
   }
+}
+
+std::string words_of(const CommandResult& result) {
+  constexpr std::size_t max_words = 500;
+  std::string words;
+  for (const auto* stream : {&result.errors, &result.output}) {
+    for (auto line : split(*stream, '\n')) {
+      line = trim(line);
+      if (line.empty() || words.size() > max_words) continue;
+      if (!words.empty()) words += "; ";
+      words += printable(line.substr(0, max_words));
+    }
+  }
+  return words.empty() ? "it said nothing" : words;
 }
 
 }  // namespace gsync::util

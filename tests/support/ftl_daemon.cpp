@@ -25,6 +25,7 @@
 #include "support/ftl_gravity.hpp"
 #include "support/ftl_records.hpp"
 #include "support/ftl_toml.hpp"
+#include "support/ftl_v5.hpp"
 #include "support/temp_directory.hpp"
 
 namespace gsync::test {
@@ -33,10 +34,12 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds restart_time{300};
-constexpr std::chrono::seconds poll_interval{1};
+constexpr std::chrono::milliseconds poll_interval{1'000};
 
 // What signal handlers and the timer thread leave for the DNS thread. A handler does nothing but this, unlike FTL's own.
 std::atomic<bool> want_reload{false};
+std::atomic<bool> want_reload_soon{false};  ///< FTL 5: looked at ten times a second
+std::atomic<bool> is_v5{false};
 std::atomic<bool> want_settings{false};
 std::atomic<bool> want_dead{false};
 std::atomic<int> want_exit{-1};
@@ -65,7 +68,7 @@ void on_signal(int number) {
   } else {
     ++signals_total;
     if (::gettid() == dns_thread.load()) ++signals_on_dns_thread;
-    if (number == base) want_reload = true;
+    if (number == base) (is_v5 ? want_reload_soon : want_reload) = true;
     if (number == base + 2) want_exit = 1;
     if (number == base + 6) want_dead = true;
   }
@@ -87,18 +90,20 @@ class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options)
       : options_(options),
-        settings_(parse_settings(read_text(toml_path()))),
-        gravity_(here(settings_.gravity)),
+        settings_(v5() ? read_v5_files(options.directory, options.dnsmasq_directory) : parse_settings(read_text(toml_path()))),
+        gravity_(here(settings_.gravity), v5()),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         stop_timer_(::eventfd(0, EFD_CLOEXEC)) {
     wake_fd = wake_.get();
     dns_thread = ::gettid();
     reload_signal = options.musl ? 35 : 34;
+    is_v5 = v5();
   }
 
   int run();
 
  private:
+  bool v5() const { return !options_.dnsmasq_directory.empty(); }
   std::string toml_path() const { return options_.directory + "/pihole.toml"; }
   std::string pid_path() const { return here(settings_.pid); }
   std::string here(const std::string& path) const;
@@ -112,7 +117,8 @@ class Daemon {
   void reload();
   void read_settings();
   void answer_all();
-  std::vector<DnsBytes> answer(const DnsQuestion& question);
+  /// nullopt: none.
+  std::optional<std::vector<DnsBytes>> answer(const DnsQuestion& question);
   std::string stats() const;
   bool silent() const { return dead_ || restarting_until_ != SteadyClock::time_point{}; }
 
@@ -178,6 +184,11 @@ void Daemon::reload() {
 }
 
 void Daemon::read_settings() {
+  if (v5()) {
+    ++settings_read_;
+    settings_.dns_hosts = read_v5_hosts(options_.directory);
+    return use_records();
+  }
   TomlSettings now;
   try {
     now = parse_settings(read_text(toml_path()));
@@ -219,7 +230,7 @@ std::string Daemon::stats() const {
       signals_on_dns_thread.load(), polls.load(), poll_failures.load(), gravity_.updated());
 }
 
-std::vector<DnsBytes> Daemon::answer(const DnsQuestion& question) {
+std::optional<std::vector<DnsBytes>> Daemon::answer(const DnsQuestion& question) {
   if (question.type == dns_type_txt && question.name == "stats.stand-in") {
     std::vector<DnsBytes> texts;
     for (const auto& word : words_of(stats(), " ")) {
@@ -228,8 +239,8 @@ std::vector<DnsBytes> Daemon::answer(const DnsQuestion& question) {
     }
     return texts;
   }
-  if (question.type != dns_type_a) return {};
-  if (question.name == "pi.hole") return {{127, 0, 0, 1}};
+  if (question.type != dns_type_a) return std::vector<DnsBytes>{};
+  if (question.name == "pi.hole") return std::vector<DnsBytes>{{127, 0, 0, 1}};
   if (const auto local = names_.find(question.name); local != names_.end()) {
     std::vector<DnsBytes> addresses;
     for (const auto& text : local->second) {
@@ -238,12 +249,10 @@ std::vector<DnsBytes> Daemon::answer(const DnsQuestion& question) {
     }
     return addresses;
   }
-  if (gravity_.blocked(question.name)) {
-    ++blocked_;
-    return {{0, 0, 0, 0}};
-  }
-  ++allowed_;
-  return {{192, 0, 2, 1}};
+  const auto blocked = gravity_.blocked(question.name);
+  if (!blocked) return std::nullopt;
+  ++(*blocked ? blocked_ : allowed_);
+  return std::vector<DnsBytes>{*blocked ? DnsBytes{0, 0, 0, 0} : DnsBytes{192, 0, 2, 1}};
 }
 
 void Daemon::answer_all() {
@@ -258,7 +267,9 @@ void Daemon::answer_all() {
     const std::span<const std::uint8_t> query(buffer.data(), static_cast<std::size_t>(n));
     const auto question = parse_query(query);
     if (!question) continue;
-    const DnsBytes reply = dns_reply(query, *question, answer(*question));
+    const auto found = answer(*question);
+    if (!found) continue;
+    const DnsBytes reply = dns_reply(query, *question, *found);
     ::sendto(socket_.get(), reply.data(), reply.size(), 0, reinterpret_cast<const sockaddr*>(&from), size);
   }
 }
@@ -286,7 +297,14 @@ void Daemon::timer(FtlPoll poll_updated) {
       }
       continue;  // signals come here and end the wait early
     }
-    next += poll_interval;
+    next += v5() ? std::chrono::milliseconds(100) : poll_interval;
+    if (v5()) {
+      if (want_reload_soon.exchange(false)) {
+        want_reload = true;
+        wake();
+      }
+      continue;
+    }
     look_at_toml();
     if (!options_.poll) continue;
     if (forget_updated.exchange(false)) poll_updated.forget();
@@ -303,10 +321,11 @@ int Daemon::run() {
   ::prctl(PR_SET_NAME, "pihole-FTL");
   catch_signals();
   listen();
-  if (::stat(toml_path().c_str(), &toml_seen_) != 0) throw std::runtime_error("no " + toml_path());
+  if (!v5() && ::stat(toml_path().c_str(), &toml_seen_) != 0) throw std::runtime_error("no " + toml_path());
+  if (v5() && !v5_problem(options_.dnsmasq_directory).empty()) throw std::runtime_error(v5_problem(options_.dnsmasq_directory));
   start_serving();
   std::thread timer_thread([this, poll = FtlPoll(here(settings_.gravity))] { timer(poll); });
-  ::pthread_setname_np(timer_thread.native_handle(), "timer");
+  ::pthread_setname_np(timer_thread.native_handle(), v5() ? "housekeeper" : "timer");
   replace_text(options_.port_file, fmt::format("{}\n", port_), 0644);
 
   serve();

@@ -30,7 +30,7 @@ void FtlGravity::close() {
 
 bool FtlGravity::open() {
   if (db_) return true;
-  if (sqlite3_open_v2(path_.c_str(), &db_, SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK) {
+  if (sqlite3_open_v2(path_.c_str(), &db_, v5_ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK) {
     close();
     return false;
   }
@@ -75,6 +75,7 @@ FtlGravity::Found FtlGravity::find(Query query, const std::string& name) {
   if (rc == SQLITE_DONE) return Found::no;
   if (rc == SQLITE_BUSY) {
     ++counts_.busy;
+    if (v5_) return Found::dropped;
   } else {
     ++counts_.errors;
   }
@@ -103,10 +104,12 @@ FtlGravity::Found FtlGravity::decide(const std::string& name) {
   return find_compiled(gravity, name);
 }
 
-bool FtlGravity::blocked(const std::string& name) {
+std::optional<bool> FtlGravity::blocked(const std::string& name) {
   if (const auto known = verdicts_.find(name); known != verdicts_.end()) return known->second;
   ++counts_.lookups;
-  return verdicts_[name] = decide(name) == Found::yes;
+  const auto found = decide(name);
+  if (found == Found::dropped) return std::nullopt;
+  return verdicts_[name] = found == Found::yes;
 }
 
 bool FtlPoll::updated() {

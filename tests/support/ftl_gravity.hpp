@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -9,17 +10,17 @@ struct sqlite3_stmt;
 
 namespace gsync::test {
 
-/// gravity.db as FTL holds it: one connection, READWRITE, open until the next reload, prepared statements, no busy handler. Used by the DNS
-/// thread alone.
+/// gravity.db as FTL holds it: one connection, READWRITE (FTL 5: READONLY), open until the next reload, prepared statements, no busy
+/// handler. Used by the DNS thread alone.
 class FtlGravity {
  public:
   struct Counts {
     std::uint64_t lookups = 0;  ///< names asked of the database, not of the cache
-    std::uint64_t busy = 0;     ///< of them answered "allowed" because of SQLITE_BUSY
+    std::uint64_t busy = 0;     ///< of them answered "allowed" because of SQLITE_BUSY, or by FTL 5 not at all
     std::uint64_t errors = 0;   ///< of them answered "allowed" because of another failure
   };
 
-  explicit FtlGravity(std::string path) : path_(std::move(path)) {}
+  explicit FtlGravity(std::string path, bool v5 = false) : path_(std::move(path)), v5_(v5) {}
   ~FtlGravity() { close(); }
   FtlGravity(const FtlGravity&) = delete;
   FtlGravity& operator=(const FtlGravity&) = delete;
@@ -29,14 +30,15 @@ class FtlGravity {
   void close();
 
   /// For a client of the default group. What a failed lookup said ("allowed") sticks until reload(), as what a successful one said does.
-  bool blocked(const std::string& name);
+  /// nullopt: FTL 5 drops the query.
+  std::optional<bool> blocked(const std::string& name);
 
   const Counts& counts() const { return counts_; }
   /// info.updated as it was at the last reload; -1 when it could not be read.
   std::int64_t updated() const { return updated_; }
 
  private:
-  enum class Found : std::uint8_t { no, yes, unknown };
+  enum class Found : std::uint8_t { no, yes, unknown, dropped };
   enum Query : std::uint8_t { allow, deny, antigravity, gravity, query_count };
 
   bool open();
@@ -46,6 +48,7 @@ class FtlGravity {
   Found decide(const std::string& name);
 
   std::string path_;
+  bool v5_;
   sqlite3* db_ = nullptr;
   std::array<sqlite3_stmt*, query_count> statements_{};
   bool abp_ = false;

@@ -69,7 +69,7 @@ void FtlProcess::start() {
     spawn();
   }
   wait_for_port();
-  if (options_.poll) wait_for_poll();
+  if (options_.poll && !directory_.options().v5) wait_for_poll();
   directory_.set_dns_port(port_);
   if (options_.respawn) watcher_ = std::thread([this] { watch(); });
 }
@@ -80,6 +80,7 @@ void FtlProcess::spawn() {
   std::vector<std::string> words{GSYNC_FTL_STAND_IN,     "--daemon", "--directory",         directory_.directory(), "--dns-port-file",
                                  directory_.port_file(), "--port",   std::to_string(port_), "--end-with-stdin"};
   if (directory_.options().container) words.emplace_back("--in-container");
+  if (directory_.options().v5) words.insert(words.end(), {"--v5", directory_.dnsmasq()});
   if (directory_.options().musl) words.emplace_back("--musl");
   if (!options_.poll) words.emplace_back("--no-poll");
   if (!options_.reload) words.emplace_back("--never-reload");
@@ -141,7 +142,9 @@ void FtlProcess::watch() {
     if (!ended_within(watched, nap * 4)) continue;
     std::lock_guard lock(mutex_);
     if (stopping_) return;
-    reap(watched);
+    const int status = reap(watched);
+    pid_ = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
     spawn();
     ++respawned_;
   }

@@ -18,7 +18,7 @@ struct FtlOptions {
   bool poll = true;                ///< look at info.updated once a second
   bool reload = true;              ///< false: never takes a new database
   bool hang_after_reload = false;  ///< DNS stops at the first reload; only SIGKILL ends it
-  bool respawn = false;            ///< start it again when it ends, as its service does
+  bool respawn = false;            ///< start it again when it ends with a failure, as its service does (Restart=on-failure)
 };
 
 /// What the stand-in counted since its process started, all at one moment of its DNS thread.

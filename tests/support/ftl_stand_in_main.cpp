@@ -7,6 +7,7 @@
 
 #include "support/ftl_config_command.hpp"
 #include "support/ftl_daemon.hpp"
+#include "support/ftl_v5.hpp"
 
 namespace {
 
@@ -25,6 +26,8 @@ gsync::test::DaemonOptions daemon_options(const std::vector<std::string>& argume
     };
     if (option == "--directory") {
       options.directory = value();
+    } else if (option == "--v5") {
+      options.dnsmasq_directory = value();
     } else if (option == "--dns-port-file") {
       options.port_file = value();
     } else if (option == "--port") {
@@ -49,6 +52,18 @@ gsync::test::DaemonOptions daemon_options(const std::vector<std::string>& argume
   return options;
 }
 
+/// FTL 5 knows neither --config nor sigrtmin.
+int v5_command(const std::string& dnsmasq_directory, const std::string& command) {
+  if (command == "version" || command == "-v") {
+    std::cout << "v5.25.2\n";
+    return 0;
+  }
+  if (command != "dnsmasq-test") return 1;
+  const auto problem = gsync::test::v5_problem(dnsmasq_directory);
+  std::cerr << "dnsmasq: " << (problem.empty() ? "syntax check OK." : problem) << "\n";
+  return problem.empty() ? 0 : 1;
+}
+
 }  // namespace
 
 /// pihole-FTL's part in tests: the daemon (--daemon …), and the command line of the directory in FTL_STAND_IN_DIRECTORY.
@@ -58,6 +73,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   try {
     if (command == "--daemon") return gsync::test::run_daemon(daemon_options(rest));
+    if (const auto directory = environment("FTL_STAND_IN_DNSMASQ_DIRECTORY"); !directory.empty()) return v5_command(directory, command);
     if (command == "--config") return gsync::test::config_command(environment("FTL_STAND_IN_DIRECTORY"), rest);
   } catch (const std::exception& e) {
     std::cerr << "ftl-stand-in: " << e.what() << "\n";

@@ -48,11 +48,33 @@ PiholeDirectory::PiholeDirectory(PiholeOptions options, const std::string& root)
 
 void PiholeDirectory::make() {
   make_directory(directory(), 0775);
-  make_directory(root_ + "/dnsmasq.d", 0755);
+  make_directory(dnsmasq(), 0755);
   make_directory(root_ + "/run", 0755);
   make_directory(state(), 0700);
   options_.gravity.build(gravity());
 
+  if (options_.v5)
+    make_v5();
+  else
+    make_v6();
+  if (options_.lists_cache) write_lists_cache(directory(), gravity());
+  if (options_.backups) {
+    make_directory(directory() + "/gravity_backups", 0755);
+    std::filesystem::copy_file(gravity(), directory() + "/gravity_backups/gravity.db.1");
+  }
+
+  write_text(
+      ftl_binary(),
+      fmt::format(
+          "#!/bin/sh\nexport FTL_STAND_IN_DIRECTORY='{}'\nexport FTL_STAND_IN_DNSMASQ_DIRECTORY='{}'\nexport FTL_STAND_IN_MUSL={}\nexport "
+          "FTL_STAND_IN_NEEDS_CHOWN={}\nexec '{}' \"$@\"\n",
+          directory(), options_.v5 ? dnsmasq() : "", options_.musl ? 1 : 0, options_.needs_chown ? 1 : 0, GSYNC_FTL_STAND_IN),
+      0755);
+  if (options_.container) write_docker_stand_in(*this);
+  write_config();
+}
+
+void PiholeDirectory::make_v6() {
   TomlSettings settings;
   settings.dns_hosts = options_.dns_hosts;
   settings.cname_records = options_.cname_records;
@@ -71,19 +93,42 @@ void PiholeDirectory::make() {
       "FTL_VERSION=v6.4.1\nFTL_BRANCH=master\nFTL_HASH=8d1add8d\n" +
           std::string(options_.container ? "DOCKER_VERSION=2026.07.2\n" : ""),
       0644);
-  if (options_.lists_cache) write_lists_cache(directory(), gravity());
-  if (options_.backups) {
-    make_directory(directory() + "/gravity_backups", 0755);
-    std::filesystem::copy_file(gravity(), directory() + "/gravity_backups/gravity.db.1");
-  }
+}
 
-  write_text(ftl_binary(),
-             fmt::format("#!/bin/sh\nexport FTL_STAND_IN_DIRECTORY='{}'\nexport FTL_STAND_IN_MUSL={}\nexport "
-                         "FTL_STAND_IN_NEEDS_CHOWN={}\nexec '{}' \"$@\"\n",
-                         directory(), options_.musl ? 1 : 0, options_.needs_chown ? 1 : 0, GSYNC_FTL_STAND_IN),
+void PiholeDirectory::make_v5() const {
+  write_text(directory() + "/setupVars.conf", "PIHOLE_INTERFACE=eth0\nBLOCKING_ENABLED=true\n", 0644);
+  write_text(directory() + "/pihole-FTL.conf", fmt::format("#; Pi-hole FTL config file\nGRAVITYDB={}\nPIDFILE={}\n", gravity(), pid_file()),
+             0644);
+  write_text(directory() + "/versions", "CORE_VERSION=v5.18.4\nWEB_VERSION=v5.21\nFTL_VERSION=v5.25.2\n", 0644);
+  write_text(custom_list(), fmt::format("{}{}", fmt::join(options_.dns_hosts, "\n"), options_.dns_hosts.empty() ? "" : "\n"), 0644);
+  const auto write_options = [](const std::string& path, const std::string& option, const std::vector<std::string>& values) {
+    if (values.empty()) return;
+    std::string text;
+    for (const auto& value : values) text += value.starts_with('#') ? value + "\n" : fmt::format("{}={}\n", option, value);
+    write_text(path, text, 0644);
+  };
+  write_options(cname_file(), "cname", options_.cname_records);
+  write_options(dhcp_file(), "dhcp-host", options_.dhcp_hosts);
+  // 50 ms steps, as long as a service manager would wait.
+  write_text(pihole_command(),
+             fmt::format(R"(#!/bin/sh
+echo "$@" >>'{0}'
+pid=$(cat '{1}' 2>/dev/null)
+[ "$1" = restartdns ] && [ -n "$pid" ] || exit 0
+case "$2" in
+reload-lists) kill -{2} "$pid" ;;
+reload) kill -HUP "$pid" ;;
+*)
+  rm -f '{3}'
+  kill -{4} "$pid"
+  i=0
+  while [ $i -lt 400 ] && [ ! -s '{3}' ]; do sleep 0.05; i=$((i + 1)); done
+  [ -s '{3}' ]
+  ;;
+esac
+)",
+                         command_log(), pid_file(), options_.musl ? 35 : 34, port_file(), options_.musl ? 37 : 36),
              0755);
-  if (options_.container) write_docker_stand_in(*this);
-  write_config();
 }
 
 void PiholeDirectory::set_container_stopped(bool stopped) const {
@@ -126,9 +171,9 @@ void PiholeDirectory::give_to(uid_t uid, gid_t gid) const {
 }
 
 void PiholeDirectory::write_config() const {
-  auto pihole =
-      fmt::format("directory = {}\ndnsmasq_directory = {}\nruntime = \"native\"\nftl_binary = {}\npid_file = {}", toml_string(directory()),
-                  toml_string(root_ + "/dnsmasq.d"), toml_string(ftl_binary()), toml_string(pid_file()));
+  auto pihole = fmt::format("directory = {}\ndnsmasq_directory = {}\nruntime = \"native\"\nftl_binary = {}\npid_file = {}",
+                            toml_string(directory()), toml_string(dnsmasq()), toml_string(ftl_binary()), toml_string(pid_file()));
+  if (options_.v5) pihole += fmt::format("\npihole_command = {}", toml_string(pihole_command()));
   if (options_.container) pihole = fmt::format("runtime = \"docker\"\ncontainer = {}", toml_string(options_.name));
   std::string text =
       fmt::format("[node]\nname = {}\nstate_directory = {}\n\n[pihole]\n{}\ndns_port = {}\n\n[sync]\nrecord_spacing_ms = 50\n{}\n",

@@ -22,7 +22,8 @@ struct PiholeOptions {
   bool read_only = false;    ///< misc.readOnly
   bool lists_cache = false;  ///< listsCache/list.ID.HOST.domains for each adlist
   bool backups = false;      ///< gravity_backups/gravity.db.1
-  bool musl = false;         ///< the stand-in plays the official static build: reload on 35, 34 kills
+  bool v5 = false;    ///< Pi-hole 5's files; `gravity` should be of Shape::v5. The records are lines of its files as they are given here
+  bool musl = false;  ///< the stand-in plays the official static build: reload on 35, 34 kills
   /// It runs in a container, to which `directory()` is /etc/pihole; a stand-in for the docker command is in bin_directory().
   bool container = false;
   std::vector<std::string> variables{};  ///< of the container's environment, "FTLCONF_dns_upstreams=9.9.9.9"
@@ -31,9 +32,12 @@ struct PiholeOptions {
   bool needs_chown = false;              ///< `--config` exits 1 without CAP_CHOWN, as the real one does
 };
 
-/// A Pi-hole v6 in a directory of its own, with a gravity-sync.toml for it:
+/// A Pi-hole in a directory of its own, with a gravity-sync.toml for it:
 ///
-///   ROOT/pihole/           directory(): gravity.db, pihole.toml, versions; modes as FTL and gravity.sh leave them
+///   ROOT/pihole/           directory(): gravity.db, pihole.toml, versions; modes as FTL and gravity.sh leave them. v5: setupVars.conf,
+///                          pihole-FTL.conf, custom.list and no pihole.toml
+///   ROOT/dnsmasq.d/        v5: the cname and dhcp files
+///   ROOT/pihole.sh         v5: what `pihole restartdns` does, for an FtlProcess with `respawn`; `pihole_command` of the configuration
 ///   ROOT/pihole-FTL        the stand-in with this directory in its environment; `ftl_binary` of the configuration
 ///   ROOT/run/              pihole-FTL.pid, the stand-in's port file and log
 ///   ROOT/state/            state_directory
@@ -50,6 +54,13 @@ class PiholeDirectory {
   std::string directory() const { return root_ + "/pihole"; }
   std::string gravity() const { return directory() + "/gravity.db"; }
   std::string toml() const { return directory() + "/pihole.toml"; }
+  std::string dnsmasq() const { return root_ + "/dnsmasq.d"; }
+  std::string custom_list() const { return directory() + "/custom.list"; }
+  std::string cname_file() const { return dnsmasq() + "/05-pihole-custom-cname.conf"; }
+  std::string dhcp_file() const { return dnsmasq() + "/04-pihole-static-dhcp.conf"; }
+  std::string pihole_command() const { return root_ + "/pihole.sh"; }
+  /// One line for each call of it.
+  std::string command_log() const { return root_ + "/run/commands.log"; }
   std::string ftl_binary() const { return root_ + "/pihole-FTL"; }
   std::string pid_file() const { return root_ + "/run/pihole-FTL.pid"; }
   std::string port_file() const { return root_ + "/run/port"; }
@@ -80,6 +91,8 @@ class PiholeDirectory {
 
  private:
   void make();
+  void make_v5() const;
+  void make_v6();
   void write_config() const;
 
   PiholeOptions options_;

@@ -30,12 +30,13 @@ struct NodeConfig {
 struct PiholeConfig {
   std::string directory = "/etc/pihole";
   std::string dnsmasq_directory = "/etc/dnsmasq.d";     ///< v5's cname and dhcp files
-  std::string gravity_database;                         ///< default: files.gravity of pihole.toml, else <directory>/gravity.db
+  std::string gravity_database;                         ///< default: files.gravity of pihole.toml, GRAVITYDB of v5's pihole-FTL.conf, else <directory>/gravity.db
   Runtime runtime = Runtime::automatic;
   std::string container = "pihole";                     ///< name or id, with runtime docker or podman
   std::string ftl_binary;                               ///< default: pihole-FTL in /usr/bin or PATH
-  std::string pid_file;                                 ///< default: files.pid of pihole.toml, else /run/pihole-FTL.pid
-  std::optional<std::uint16_t> dns_port;                ///< default: dns.port of pihole.toml, else 53; 0: do not ask FTL a question after a publish. Of a container: the port that it is published on, else 0
+  std::string pihole_command;                           ///< v5's script; default: pihole in /usr/local/bin or PATH
+  std::string pid_file;                                 ///< default: files.pid of pihole.toml, PIDFILE of v5's pihole-FTL.conf, else /run/pihole-FTL.pid
+  std::optional<std::uint16_t> dns_port;                ///< default: dns.port of pihole.toml, v5's dnsmasq port, else 53; 0: do not ask FTL a question after a publish. Of a container: the port that it is published on, else 0
 };
 
 /// [sync]

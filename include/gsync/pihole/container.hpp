@@ -67,6 +67,7 @@ class Container {
     reload_lists,  ///< v5: pihole restartdns reload-lists
     reload_dns,    ///< v5: pihole restartdns reload, which reads custom.list again
     restart_dns,   ///< v5: pihole restartdns
+    test_configuration,  ///< v5: pihole-FTL dnsmasq-test, whether FTL would start
     restart,       ///< docker restart NAME: ends whatever runs in it and starts it again
   };
   struct Request {

@@ -28,9 +28,16 @@ class Ftl {
   /// 35 (musl, which 34 would kill). nullopt when it cannot be told: then its own poll must do.
   std::optional<int> reload_signal() const;
 
-  /// Asks for a reload of the lists with the signal, sent to the idle thread named `timer` only: a signal that interrupts the DNS thread can hang FTL for good
-  /// (PIHOLE.md §7). False when there is no process, no such thread or no permission; FTL then reloads by its poll of info.updated.
+  /// Asks for a reload of the lists with the signal, sent to one idle thread only (v6: `timer`, v5: `housekeeper`): a signal that interrupts the DNS thread can hang
+  /// FTL for good (PIHOLE.md §7). False when there is no process, no such thread or no permission; FTL 6 then reloads by its poll of info.updated.
   bool signal_reload() const;
+
+  /// Has FTL end with a failure (SIGRTMIN+2, to the same thread), so that its service, which has Restart=on-failure, starts it again: after SIGTERM it would not. False
+  /// as above.
+  bool signal_failure() const;
+
+  /// v5: has custom.list read again (SIGHUP, to the same thread). False as above.
+  bool signal_hosts() const;
 
   /// Asks FTL one DNS question (A pi.hole, over UDP to 127.0.0.1 and the installation's dns_port) until something well-formed with our id answers. False at the deadline.
   /// True without asking where dns_port is 0.
@@ -41,6 +48,8 @@ class Ftl {
 
  private:
   std::string describe_none() const;
+  std::string otherwise() const;
+  bool signal(int (*number)(int reload_signal)) const;
 
   const Installation& installation_;
 };

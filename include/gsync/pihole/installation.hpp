@@ -31,6 +31,7 @@ enum class Generation : std::uint8_t { v5, v6 };
 /// What was found of the Pi-hole on this host, decided feature by feature by what is there (PIHOLE.md §6), and how (`how_…`, for `info`).
 struct Installation {
   Generation generation = Generation::v6;
+  std::string how_generation;     ///< "it has pihole.toml", "it has setupVars.conf and no pihole.toml"…
   std::string directory;          ///< /etc/pihole; of a container the path on this host
   std::string dnsmasq_directory;
   std::string gravity_database;   ///< absolute, symbolic links resolved: publishing exchanges the file itself
@@ -38,7 +39,9 @@ struct Installation {
   std::string how_gravity;        ///< "files.gravity in /etc/pihole/pihole.toml", "[pihole] gravity_database"…
   std::string pid_file;           ///< empty: in a container, where it says nothing about this host
   std::string ftl_binary;         ///< on this host; empty: none found, or none that could change the settings in `directory`
+  std::string pihole_command;     ///< v5: Pi-hole's own script on this host, which restarts it; empty: none found
   std::uint16_t dns_port = 53;    ///< 0: do not ask
+  std::string how_dns_port;       ///< "dns.port in /etc/pihole/pihole.toml", "the default"…
   std::string core_version;       ///< from /etc/pihole/versions; empty when unknown
   std::string ftl_version;
   std::string web_version;
@@ -51,13 +54,14 @@ struct Installation {
   /// Those that we work in.
   std::vector<std::string> directories() const;
   std::string toml_path() const { return directory + "/pihole.toml"; }
+  /// v5 only: custom.list and two files in the dnsmasq directory.
+  std::string record_file(model::RecordKind kind) const;
   /// v6 only; read afresh at each call. Error{not_found, io, corrupt}.
   PiholeToml read_toml() const;
 };
 
 /// Looks at the host. Error{not_found} when there is no Pi-hole where the configuration says (naming what was looked for and where), {refused} when we may not read it
-/// (naming what to run instead), or where the database stands so that nothing can be put in its place (a mount of its own, a container's own layer), {incompatible} for
-/// what this version does not support yet (v5).
+/// (naming what to run instead), or where the database stands so that nothing can be put in its place (a mount of its own, a container's own layer).
 Installation detect(const config::PiholeConfig& config);
 
 }  // namespace gsync::pihole

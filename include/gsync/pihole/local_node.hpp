@@ -5,6 +5,7 @@
 #include "gsync/config/config.hpp"
 #include "gsync/model/node.hpp"
 #include "gsync/pihole/installation.hpp"
+#include "gsync/pihole/root_actions.hpp"
 #include "gsync/replica/state_store.hpp"
 #include "gsync/util/clock.hpp"
 #include "gsync/util/file_ops.hpp"
@@ -15,9 +16,9 @@ namespace gsync::pihole {
 /// apart.
 class LocalNode final : public model::Node {
  public:
-  /// References must outlive it. `software` is our version.
+  /// References must outlive it. `software` is our version; `helper` does what needs root on a Pi-hole 5, see RootActions.
   LocalNode(const Installation& installation, const config::Config& config, replica::StateStore& state, util::FileOps& files, util::Clock& clock,
-            std::string software);
+            std::string software, RootActions* helper = nullptr);
   ~LocalNode() override;
 
   std::string label() const override;

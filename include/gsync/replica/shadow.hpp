@@ -51,7 +51,6 @@ class Shadow {
 
  private:
   void remove_journals(const std::string& of);
-  void clear(const std::string& file);
 
   LiveFile& live_;
   std::string path_;

@@ -6,15 +6,21 @@
 
 #include "gsync/util/deadline.hpp"
 #include "gsync/util/fd.hpp"
+#include "gsync/util/file_ops.hpp"
 
 namespace gsync::util {
 
 /// The whole file; nullopt when it does not exist. Error{io}, or Error{refused} when it is larger than `limit` bytes.
 std::optional<std::string> read_file(const std::string& path, std::size_t limit = 16u << 20);
+/// The same of an open file; `path` is for messages.
+std::string read_file(const Fd& fd, const std::string& path, std::size_t limit = 16u << 20);
 
 /// Replaces `path` so that after a crash it is the whole old or the whole new content: temporary file in the same directory with its final mode from the first
 /// byte, fsync, rename, fsync of the directory. Owner and mode are those of the file that is replaced, or `mode` and the caller's for a new one.
 void replace_file(const std::string& path, std::string_view content, unsigned mode = 0644);
+/// The same in an open directory, with the caller's name for the temporary file; one that a crash has left is removed first.
+void replace_file(FileOps& files, int dir, const std::string& name, const std::string& temporary, std::string_view content,
+                  unsigned mode = 0644);
 
 /// An advisory lock (flock) on a file, which is made if need be and stays. Held until destroyed; the kernel frees it when the process dies.
 class FileLock {

@@ -26,4 +26,7 @@ struct CommandResult {
 /// deadline. No descriptor but 0, 1 and 2 is inherited. Thread-safe.
 CommandResult run(const Command& command, Deadline deadline);
 
+/// What it said, errors first, on one printable line of bounded length.
+std::string words_of(const CommandResult& result);
+
 }  // namespace gsync::util

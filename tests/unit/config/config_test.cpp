@@ -86,6 +86,7 @@ gravity_database = "/srv/gravity.db"
 runtime = "docker"
 container = "pihole_1"
 ftl_binary = "/opt/pihole-FTL"
+pihole_command = "/opt/pihole"
 pid_file = "/run/p.pid"
 dns_port = 5353
 [sync]
@@ -121,6 +122,7 @@ host = "ph3.lan"
   EXPECT_EQ(config.pihole.runtime, Runtime::docker);
   EXPECT_EQ(config.pihole.container, "pihole_1");
   EXPECT_EQ(config.pihole.ftl_binary, "/opt/pihole-FTL");
+  EXPECT_EQ(config.pihole.pihole_command, "/opt/pihole");
   EXPECT_EQ(config.pihole.pid_file, "/run/p.pid");
   EXPECT_EQ(config.pihole.dns_port, 5353);
   EXPECT_TRUE(config.sync.components.lists);
@@ -380,7 +382,7 @@ TEST(ConfigExample, ShowsEveryKeyThatThereIs) {
       EXPECT_THAT(text, HasSubstr("\n" + key + " = ")) << section;
     }
   }
-  EXPECT_EQ(keys, 2 + 8 + 7 + 11);
+  EXPECT_EQ(keys, 2 + 9 + 7 + 11);
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ class InstallationTest : public testing::Test {
     // A directory under a symbolic link (/tmp is one somewhere) would change every path below.
     root_ = std::filesystem::canonical(directory_.path()).string();
     config_.directory = root_ + "/pihole";
+    config_.dnsmasq_directory = root_ + "/dnsmasq.d";
     ::mkdir(config_.directory.c_str(), 0755);
     ::chmod(root_.c_str(), 0755);
   }
@@ -218,17 +219,58 @@ TEST_F(InstallationTest, RecognisesAPiholeSixThatNeverStarted) {
   }
 }
 
-TEST_F(InstallationTest, SaysThatPiholeFiveIsNotSupportedYet) {
+TEST_F(InstallationTest, FindsAPiholeFive) {
   write("setupVars.conf", "PIHOLE_INTERFACE=eth0\n");
-  EXPECT_EQ(error().code(), ErrorCode::incompatible);
-  EXPECT_THAT(error().what(), HasSubstr("Pi-hole 5 is not supported by this version yet"));
+  write("gravity.db", "x", 0664);
+  auto found = detect(config_);
+  EXPECT_EQ(found.generation, Generation::v5);
+  EXPECT_EQ(found.how_generation, "it has setupVars.conf and no pihole.toml");
+  EXPECT_EQ(found.gravity_database, config_.directory + "/gravity.db");
+  EXPECT_EQ(found.how_gravity, "the default");
+  EXPECT_EQ(found.pid_file, "/run/pihole-FTL.pid");
+  EXPECT_EQ(found.dns_port, 53);
+  EXPECT_EQ(found.record_file(model::RecordKind::dns), config_.directory + "/custom.list");
+  EXPECT_EQ(found.record_file(model::RecordKind::cname), config_.dnsmasq_directory + "/05-pihole-custom-cname.conf");
+  EXPECT_EQ(found.record_file(model::RecordKind::dhcp), config_.dnsmasq_directory + "/04-pihole-static-dhcp.conf");
   write_toml();
-  EXPECT_EQ(error().code(), ErrorCode::cancelled) << "with a pihole.toml it is v6";
+  EXPECT_EQ(detect(config_).generation, Generation::v6) << "with a pihole.toml it is v6";
 }
 
-TEST_F(InstallationTest, SaysThatPiholeFiveIsNotSupportedFromItsVersionsFile) {
+TEST_F(InstallationTest, KnowsAPiholeFiveByItsVersionsFileAlone) {
   write("versions", "FTL_VERSION=v5.25.2\n");
-  EXPECT_EQ(error().code(), ErrorCode::incompatible);
+  EXPECT_EQ(detect(config_).generation, Generation::v5);
+}
+
+TEST_F(InstallationTest, TakesThePathsOfAPiholeFiveFromItsFtlConf) {
+  write("setupVars.conf", "");
+  write("pihole-FTL.conf", "#; GRAVITYDB=/nowhere\nPIDFILE=/run/other.pid\n\nGRAVITYDB=" + root_ + "/other.db \nGRAVITYDB=/second\n");
+  test::write_text(root_ + "/other.db", "x", 0664);
+  auto found = detect(config_);
+  EXPECT_EQ(found.gravity_database, root_ + "/other.db");
+  EXPECT_EQ(found.how_gravity, "GRAVITYDB in " + config_.directory + "/pihole-FTL.conf");
+  EXPECT_EQ(found.pid_file, "/run/other.pid");
+  write("pihole-FTL.conf", "GRAVITYDB=other.db\n");
+  EXPECT_EQ(error().code(), ErrorCode::refused);
+  EXPECT_THAT(error().what(), HasSubstr("GRAVITYDB in " + config_.directory + "/pihole-FTL.conf is other.db"));
+}
+
+TEST_F(InstallationTest, TakesTheDnsPortOfAPiholeFiveFromTheLastFileOfDnsmasqThatSetsIt) {
+  write("setupVars.conf", "");
+  std::filesystem::create_directory(config_.dnsmasq_directory);
+  const auto put = [&](const std::string& name, const std::string& text) {
+    test::write_text(config_.dnsmasq_directory + "/" + name, text, 0644);
+  };
+  put("01-pihole.conf", "no-resolv\n  port = 5353 # not the usual one\n#port=1\nlocal-port=7\n");
+  put("09-other.conf", "dns-forward-max=150\n");
+  put(".10-hidden.conf", "port=2\n");
+  put("10-backup.conf~", "port=3\n");
+  auto found = detect(config_);
+  EXPECT_EQ(found.dns_port, 5353);
+  EXPECT_EQ(found.how_dns_port, "port in " + config_.dnsmasq_directory + "/01-pihole.conf");
+  put("99-last.conf", "port=5354\nport=99999\n");
+  EXPECT_EQ(detect(config_).dns_port, 5354);
+  config_.dns_port = 5355;
+  EXPECT_EQ(detect(config_).dns_port, 5355);
 }
 
 TEST_F(InstallationTest, NeedsTheFtlThatIsConfigured) {
