@@ -8,7 +8,7 @@
 #include "gsync/replica/live_file.hpp"
 #include "gsync/replica/publish.hpp"
 #include "gsync/replica/shadow.hpp"
-#include "unit/replica/file_ops.hpp"
+#include "support/watched_file_ops.hpp"
 #include "unit/sqlite/child.hpp"
 #include "unit/sqlite/scratch.hpp"
 
