@@ -35,7 +35,7 @@ case "$1 $2 $3" in
   exec env -i PATH=/usr/bin:/bin{assignments} '{ftl}' "$@" ;;
 'restart {name} ')
   echo restart >>'{root}/executed'
-  kill "$pid" ;;
+  kill -KILL "$pid" ;;
 *)
   echo '[]'
   fail "Error response from daemon: No such container: $3" ;;
