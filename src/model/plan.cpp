@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -124,6 +125,21 @@ Lists plan_lists(const NodeState& source, const NodeState& target, std::vector<s
   return lists;
 }
 
+/// They travel, and wait there for an FTL that knows what they mean.
+void warn_of_abp_entries(const NodeState& source, const NodeState& target, Plan& plan) {
+  if (target.info.capabilities.abp_entries) return;
+  std::uint64_t entries = 0;
+  for (const auto& state : source.blocklist) {
+    const auto is_wished = [&](const BlocklistWish& wish) { return wish.key == state.key; };
+    if (state.statistics.abp_entries > 0 && std::any_of(plan.change.wishes.begin(), plan.change.wishes.end(), is_wished))
+      entries += static_cast<std::uint64_t>(state.statistics.abp_entries);
+  }
+  if (entries == 0) return;
+  plan.warnings.push_back(fmt::format("{} of the adlists, like ||example.com^, {} nothing on {}: its FTL is older than 5.22",
+                                      util::plural(entries, "entry", "entries"), entries == 1 ? "blocks" : "block",
+                                      util::printable(target.info.name)));
+}
+
 /// Empty when this node can give and take the records of that kind.
 std::string why_unavailable(const NodeState& node, RecordKind kind) {
   const auto& reason = node.info.capabilities.records_unavailable[index_of(kind)];
@@ -181,6 +197,7 @@ Plan plan_replication(const NodeState& source, const NodeState& target, const Co
   std::uint64_t rows_before = 0;
   for (const auto& state : target.blocklist) rows_before += state.rows.count;
   auto rows_after = plan_blocklist(source, target, lists, components.blocklist, plan.change.wishes);
+  warn_of_abp_entries(source, target, plan);
   if (auto refusal = shrink_refusal("blocklist rows", rows_before, rows_after, limits)) refusals.push_back(*refusal);
 
   for (auto kind : record_kinds)

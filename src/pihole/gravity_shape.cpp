@@ -39,12 +39,21 @@ bool unique_on_address(sqlite::Database& database) {
   return false;
 }
 
-void require(const std::string& path, std::string_view table, const std::set<std::string>& columns, std::initializer_list<std::string_view> needed) {
+bool has_rowid(sqlite::Database& database, std::string_view table) {
+  auto definition = database.prepare("SELECT sql LIKE '%)%WITHOUT%ROWID%' FROM sqlite_master WHERE type='table' AND name=?");
+  definition.bind(1, table);
+  return !definition.step() || definition.integer(0) == 0;
+}
+
+void require(const std::string& path, std::string_view table, const std::set<std::string>& columns,
+             std::initializer_list<std::string_view> needed) {
   for (auto column : needed) {
     if (columns.contains(std::string(column))) continue;
-    auto missing = columns.empty() ? fmt::format("there is no table {}", table) : fmt::format("the table {} has no column {}", table, column);
+    auto missing =
+        columns.empty() ? fmt::format("there is no table {}", table) : fmt::format("the table {} has no column {}", table, column);
     throw Error(ErrorCode::incompatible, fmt::format("{} is not a gravity.db that this version knows: {}", path, missing),
-                "if the file is damaged, `pihole -g` or `gravity-sync pull --full` makes a new one; if Pi-hole is newer than gravity-sync, upgrade gravity-sync");
+                "if the file is damaged, `pihole -g` or `gravity-sync pull --full` makes a new one; if Pi-hole is newer than gravity-sync, "
+                "upgrade gravity-sync");
   }
 }
 
@@ -54,7 +63,6 @@ model::Capabilities Shape::capabilities() const {
   model::Capabilities result;
   result.allow_lists = adlist_type && antigravity;
   result.address_unique = address_unique;
-  result.abp_entries = abp_entries;
   return result;
 }
 
@@ -66,8 +74,16 @@ Shape shape_of(sqlite::Database& database) {
   Shape shape;
   require(path, "info", columns_of(database, "info"), {"property", "value"});
   require(path, "gravity", columns_of(database, "gravity"), {"domain", "adlist_id"});
-  static const std::set<std::string> known{"id",           "enabled", "name",   "date_added",      "date_modified", "description", "address", "comment", "date_updated",
-                                           "number",       "invalid_domains", "status", "abp_entries", "type",   "domain",  "ip"};
+  for (const char* table : {"gravity", "antigravity"}) {
+    // Rows that are there twice are told apart by it.
+    if (has_rowid(database, table)) continue;
+    throw Error(ErrorCode::incompatible,
+                fmt::format("{} is not a gravity.db that this version knows: the rows of {} have no rowid", path, table),
+                "upgrade gravity-sync");
+  }
+  static const std::set<std::string> known{"id",          "enabled", "name",         "date_added", "date_modified",   "description",
+                                           "address",     "comment", "date_updated", "number",     "invalid_domains", "status",
+                                           "abp_entries", "type",    "domain",       "ip"};
   for (const auto& names : table_names) {
     auto table = unquoted(names.name);
     auto columns = columns_of(database, names.name);
@@ -89,7 +105,8 @@ Shape shape_of(sqlite::Database& database) {
   shape.address_unique = unique_on_address(database);
   shape.version = database.query_int("SELECT value FROM info WHERE property='version'").value_or(0);
   if (shape.version < oldest_schema) {
-    throw Error(ErrorCode::incompatible, fmt::format("{} has schema version {}; the oldest one known is {}", path, shape.version, oldest_schema),
+    throw Error(ErrorCode::incompatible,
+                fmt::format("{} has schema version {}; the oldest one known is {}", path, shape.version, oldest_schema),
                 "update Pi-hole, or run `pihole -g`, which migrates the database");
   }
   return shape;
@@ -99,7 +116,8 @@ std::set<std::string> schema_of(sqlite::Database& database) {
   // sqlite_stat1 comes and goes with ANALYZE and holds no behaviour.
   auto statement = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%'");
   std::set<std::string> schema;
-  while (statement.step()) schema.insert(fmt::format("{} {} {} {}", statement.text(0), statement.text(1), statement.text(2), statement.text(3)));
+  while (statement.step())
+    schema.insert(fmt::format("{} {} {} {}", statement.text(0), statement.text(1), statement.text(2), statement.text(3)));
   return schema;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <tuple>
 
 #include "apply.hpp"
@@ -67,6 +68,16 @@ std::string host_name() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   return name.data();
+}
+
+/// FTL 5 does since 5.22. Of an unknown one it is believed, because nothing but a warning hangs on it.
+bool understands_abp_entries(const Installation& installation) {
+  constexpr std::string_view prefix = "v5.";
+  const auto version = std::string_view(installation.ftl_version);
+  if (installation.generation != Generation::v5 || !version.starts_with(prefix)) return true;
+  int minor = 22;
+  std::from_chars(version.data() + prefix.size(), version.data() + version.size(), minor);
+  return minor >= 22;
 }
 
 /// What we remember of the records, so that an unchanged Pi-hole's are not parsed again.
@@ -144,6 +155,7 @@ class LocalNode::Impl {
       auto summary = live_state_.summary();
       info.schema = summary.version;
       info.capabilities = summary.capabilities;
+      info.capabilities.abp_entries = understands_abp_entries(installation_);
       info.digests.lists = summary.lists;
       info.digests.blocklist = summary.blocklist;
       info.fitted = summary.fitted;

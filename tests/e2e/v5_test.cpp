@@ -261,6 +261,23 @@ TEST_F(V5Records, OfRootAreGivenButNotTakenWithoutRootsRights) {
   EXPECT_TRUE(contains(nodes.run({"push"}).output, "nothing to do"));
 }
 
+TEST_F(V5Records, OfAContainerAreWrittenOnItsHostAndReadByACommandInIt) {
+  auto options = pair(false, true);
+  options.ph2.container = true;
+  TwoNodes nodes(options);
+  FtlProcess ftl(nodes.ph2, service());
+  deny(nodes.ph1, "new.example");
+  const auto pulled = nodes.run({"pull"});
+  ASSERT_TRUE(succeeded(pulled));
+  EXPECT_FALSE(contains(pulled.errors, "warning")) << pulled.errors;
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_EQ(lookup(ftl.port(), "new.example", patience), "blocked");
+  EXPECT_EQ(read_text(nodes.ph2.cname_file()), "cname=files.lan,nas.lan\ncname=film.lan,camera.lan,600\n");
+  EXPECT_EQ(read_text(nodes.ph2.root() + "/executed"), "dnsmasq-test\ndnsmasq-test\ndnsmasq-test\npihole restartdns\n");
+  EXPECT_TRUE(serves(ftl, "film.lan", "192.168.1.40"));
+  EXPECT_TRUE(contains(nodes.run({"pull"}).output, "nothing to do"));
+}
+
 TEST(V5Dns, NoBlockedNameIsAllowedAndNoQueryIsLostDuringPublishes) {
   LocalFixture source(pihole("ph1", true, 0));
   LocalFixture target(pihole("ph2", true, 7));

@@ -13,7 +13,7 @@ constexpr const char* description = R"json([{{
     "Name": "/{name}",
     "State": {{"Status": "@STATUS@", "Running": @RUNNING@, "Pid": @PID@}},
     "HostConfig": {{"NetworkMode": "bridge"}},
-    "Mounts": [{{"Type": "bind", "Source": "{directory}", "Destination": "/etc/pihole", "Mode": "", "RW": true, "Propagation": "rprivate"}}],
+    "Mounts": [{{"Type": "bind", "Source": "{directory}", "Destination": "/etc/pihole", "Mode": "", "RW": true, "Propagation": "rprivate"}}{dnsmasq}],
     "Config": {{"Env": [{variables}]}},
     "NetworkSettings": {{"Ports": {{}}}}
 }}]
@@ -33,6 +33,11 @@ case "$1 $2 $3" in
   shift 3
   echo "$@" >>'{root}/executed'
   exec env -i PATH=/usr/bin:/bin{assignments} '{ftl}' "$@" ;;
+'exec {name} pihole')
+  [ $running = true ] || fail 'Error response from daemon: container {name} is not running'
+  shift 3
+  echo "pihole $@" >>'{root}/executed'
+  exec '{pihole}' "$@" ;;
 'restart {name} ')
   echo restart >>'{root}/executed'
   kill -KILL "$pid" ;;
@@ -52,14 +57,19 @@ void write_docker_stand_in(const PiholeDirectory& pihole) {
     variables += (variables.empty() ? "" : ", ") + toml_string(variable);
     assignments += " '" + variable + "'";
   }
+  std::string dnsmasq;
+  if (options.v5)
+    dnsmasq = fmt::format(R"(, {{"Type": "bind", "Source": "{}", "Destination": "/etc/dnsmasq.d", "RW": true}})", pihole.dnsmasq());
   using namespace fmt::literals;
-  write_text(pihole.root() + "/inspect.json", fmt::format(fmt::runtime(description), "name"_a = options.name,
-                                                          "directory"_a = pihole.directory(), "variables"_a = variables));
+  write_text(pihole.root() + "/inspect.json",
+             fmt::format(fmt::runtime(description), "name"_a = options.name, "directory"_a = pihole.directory(), "variables"_a = variables,
+                         "dnsmasq"_a = dnsmasq));
   if (::mkdir(pihole.bin_directory().c_str(), 0755) != 0)
     throw std::system_error(errno, std::generic_category(), "mkdir " + pihole.bin_directory());
   write_text(pihole.bin_directory() + "/docker",
              fmt::format(fmt::runtime(script), "anybody"_a = options.docker_needs_root ? "" : "true || ", "pid_file"_a = pihole.pid_file(),
-                         "root"_a = pihole.root(), "name"_a = options.name, "assignments"_a = assignments, "ftl"_a = pihole.ftl_binary()),
+                         "root"_a = pihole.root(), "name"_a = options.name, "assignments"_a = assignments, "ftl"_a = pihole.ftl_binary(),
+                         "pihole"_a = pihole.pihole_command()),
              0755);
 }
 

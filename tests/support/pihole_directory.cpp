@@ -97,9 +97,13 @@ void PiholeDirectory::make_v6() {
 
 void PiholeDirectory::make_v5() const {
   write_text(directory() + "/setupVars.conf", "PIHOLE_INTERFACE=eth0\nBLOCKING_ENABLED=true\n", 0644);
-  write_text(directory() + "/pihole-FTL.conf", fmt::format("#; Pi-hole FTL config file\nGRAVITYDB={}\nPIDFILE={}\n", gravity(), pid_file()),
+  std::string paths;
+  if (!options_.container) paths = fmt::format("GRAVITYDB={}\nPIDFILE={}\n", gravity(), pid_file());
+  write_text(directory() + "/pihole-FTL.conf", "#; Pi-hole FTL config file\n" + paths, 0644);
+  write_text(directory() + "/versions",
+             fmt::format("CORE_VERSION=v5.18.4\nWEB_VERSION=v5.21\nFTL_VERSION=v5.25.2\n{}",
+                         options_.container ? "DOCKER_VERSION=2024.07.0\n" : ""),
              0644);
-  write_text(directory() + "/versions", "CORE_VERSION=v5.18.4\nWEB_VERSION=v5.21\nFTL_VERSION=v5.25.2\n", 0644);
   write_text(custom_list(), fmt::format("{}{}", fmt::join(options_.dns_hosts, "\n"), options_.dns_hosts.empty() ? "" : "\n"), 0644);
   const auto write_options = [](const std::string& path, const std::string& option, const std::vector<std::string>& values) {
     if (values.empty()) return;

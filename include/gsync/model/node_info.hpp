@@ -13,7 +13,7 @@ namespace gsync::model {
 struct Capabilities {
   bool allow_lists = false;         ///< adlist.type and the table antigravity
   bool address_unique = false;      ///< adlist is unique on address alone: one address cannot be both a block and an allow list
-  bool abp_entries = false;         ///< adlist.abp_entries
+  bool abp_entries = false;         ///< its FTL blocks by entries like ||example.com^
   std::array<std::string, 3> records_unavailable;  ///< by RecordKind: why that kind cannot be given or taken here; empty when it can
   std::array<std::string, 3> records_read_only;    ///< by RecordKind: why it can be given but not taken; empty when it can
 };

@@ -25,7 +25,7 @@ struct Shape {
   bool address_unique = false;         ///< adlist is unique on address alone
   std::vector<std::string> unknown_columns;  ///< "adlist.colour": of the tables that people edit; not synced
 
-  model::Capabilities capabilities() const;  ///< without the records' part
+  model::Capabilities capabilities() const;  ///< what the database alone tells
 };
 /// Error{incompatible} when a table or column that we need is missing, is a view or a virtual table, or the version is older than 15 (Pi-hole 5.0).
 Shape shape_of(sqlite::Database& database);

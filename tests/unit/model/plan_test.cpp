@@ -38,6 +38,7 @@ NodeState node(const std::string& name) {
   NodeState state;
   state.info.name = name;
   state.info.capabilities.allow_lists = true;
+  state.info.capabilities.abp_entries = true;
   state.info.digests.lists.bytes[0] = static_cast<std::uint8_t>(name.back());
   state.lists = only_default_group();
   for (auto& lines : state.records) lines.emplace();
@@ -163,6 +164,19 @@ TEST(PlanOfReplication, LeavesOutWhatTheTargetCannotHoldAndSaysSo) {
   auto p = plan(source, target);
   EXPECT_TRUE(p.nothing_to_do());
   EXPECT_THAT(p.warnings, ElementsAre("'allow adlist  https://allow' is left out: the Pi-hole of ph2 does not know allow lists"));
+}
+
+TEST(PlanOfReplication, SaysWhenAnOlderFtlDoesNotBlockByWhatTravels) {
+  auto source = node("ph1");
+  auto target = node("ph2");
+  target.info.capabilities.abp_entries = false;
+  for (auto* one : {&source, &target}) one->lists[block("https://list")];
+  source.blocklist = {{block("https://list"), rows(10), {1, 10, 0, 1, 4}}};
+  auto p = plan(source, target);
+  EXPECT_EQ(p.change.wishes.size(), 1u);
+  EXPECT_THAT(p.warnings, ElementsAre("4 entries of the adlists, like ||example.com^, block nothing on ph2: its FTL is older than 5.22"));
+  target.blocklist = source.blocklist;
+  EXPECT_THAT(plan(source, target).warnings, IsEmpty());
 }
 
 TEST(PlanOfReplication, NamesNoMoreThanTwentyRowsThatAreLeftOut) {

@@ -106,6 +106,15 @@ TEST_P(GravityShape, SchemaTellsEveryDifferenceInBehaviour) {
   }
 }
 
+TEST_P(GravityShape, WithoutRowidsWhereTheyAreNeededIsRefused) {
+  for (const std::string table : {"gravity", "antigravity"}) {
+    EXPECT_EQ(after("DROP TABLE IF EXISTS " + table + "; CREATE TABLE " + table +
+                    " (domain TEXT NOT NULL, adlist_id INTEGER NOT NULL, PRIMARY KEY (domain, adlist_id)) WITHOUT ROWID"),
+              ErrorCode::incompatible)
+        << table;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, GravityShape, testing::ValuesIn(test::all_shapes), test::shape_name);
 
 class OddGravity : public test::GravityFiles {};
