@@ -73,8 +73,9 @@ Context::Context(const Invocation& invocation, Output& output)
     if (installation_.container) installation_.container->keep_rights();
     keep_reachable(installation_.directories(), installation_.owner, installation_.group);
   }
+  const auto keep = installation_.generation == pihole::Generation::v6 && !installation_.container ? Keep::chown : Keep::nothing;
   become_owner(installation_.owner, installation_.group, installation_.gravity_database,
-               fmt::format("gravity-sync {}", name_of(invocation.command)));
+               fmt::format("gravity-sync {}", name_of(invocation.command)), keep);
   prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
   state_ = std::make_unique<replica::StateStore>(config_.node.state_directory, clock_);
   here_ = std::make_unique<pihole::LocalNode>(installation_, config_, *state_, files_, clock_, software_version(), root_helper_.get());

@@ -33,12 +33,12 @@ void check(int result, std::string_view what) {
 }
 
 /// libcap's job, in the two calls that it takes. Nothing is effective afterwards.
-void keep_only_chown() {
+void keep_only(Keep keep) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
   check(static_cast<int>(::syscall(SYS_capget, &header, data)), "cannot read our capabilities");
   // In a container root may not have it itself.
-  const auto chown = data[0].permitted & (1u << CAP_CHOWN);
+  const auto chown = keep == Keep::chown ? data[0].permitted & (1u << CAP_CHOWN) : 0;
   data[0] = {0, chown, chown};
   data[1] = {0, 0, 0};
   check(static_cast<int>(::syscall(SYS_capset, &header, data)), "cannot give up our capabilities");
@@ -89,7 +89,7 @@ void prepare_state_directory(const std::string& path, uid_t owner, gid_t group) 
   check(::fchmod(fd.get(), 0700), fmt::format("cannot change the mode of {}", path));
 }
 
-void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command) {
+void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command, Keep keep) {
   const auto now = ::geteuid();
   if (now == owner) return;
   if (now != 0) {
@@ -105,7 +105,7 @@ void become_owner(uid_t owner, gid_t group, const std::string& path, const std::
   check(::setresgid(group, group, group), what);
   check(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), what);
   check(::setresuid(owner, owner, owner), what);
-  keep_only_chown();
+  keep_only(keep);
   check(::prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0), what);
   GSYNC_ASSERT(::geteuid() == owner && ::getegid() == group && ::setuid(0) != 0);
 }

@@ -1,5 +1,7 @@
 #pragma once
 #include <sys/types.h>
+
+#include <cstdint>
 #include <string>
 
 namespace gsync::cli {
@@ -11,10 +13,12 @@ std::string user_text(uid_t uid);
 /// who is not root makes it for itself. Error{io, refused} with what to run.
 void prepare_state_directory(const std::string& path, uid_t owner, gid_t group);
 
-/// Root becomes `owner` for good, with that user's groups, and keeps CAP_CHOWN permitted but not effective, so that util::run can give it
-/// to the one child that needs it
-/// (`pihole-FTL --config`, PIHOLE.md §3). Does nothing when root is the owner or when we are the owner already. Error{refused} for anybody
-/// else: `path` is what the owner owns, `command` what to run with sudo.
-void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command);
+/// CAP_CHOWN, permitted but not effective, so that util::run can give it to the one child that needs it (`pihole-FTL --config` of v6,
+/// PIHOLE.md §3); or nothing at all.
+enum class Keep : std::uint8_t { nothing, chown };
+
+/// Root becomes `owner` for good, with that user's groups, and keeps of his rights what `keep` says. Does nothing when root is the owner or
+/// when we are the owner already. Error{refused} for anybody else: `path` is what the owner owns, `command` what to run with sudo.
+void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command, Keep keep = Keep::chown);
 
 }  // namespace gsync::cli

@@ -66,6 +66,18 @@ TEST_F(AsRoot, KeepsOneCapabilityForAChildAndUsesItItselfForNothing) {
             "");
 }
 
+TEST_F(AsRoot, KeepsNothingWhereNoChildNeedsIt) {
+  EXPECT_EQ(test::in_child([]() -> std::string {
+              become_owner(nobody_known, nobody_known, "/etc/pihole", "gravity-sync pull", Keep::nothing);
+              const auto ours = util::read_file("/proc/self/status").value();
+              for (const auto* set : {"CapPrm", "CapEff", "CapInh", "CapAmb"}) {
+                if (std::stoull(status_of(ours, set), nullptr, 16) != 0) return std::string(set) + ": " + status_of(ours, set);
+              }
+              return {};
+            }),
+            "");
+}
+
 TEST_F(AsRoot, GivesTheStateDirectoryToTheOwner) {
   test::TempDirectory root;
   const auto path = root / "var/lib/gravity-sync";
