@@ -259,6 +259,12 @@ TEST_F(V5Records, OfRootAreGivenButNotTakenWithoutRootsRights) {
   EXPECT_TRUE(contains(pushed.errors, nodes.ph1.custom_list() + " belongs to another user")) << pushed.errors;
   EXPECT_EQ(read_text(nodes.ph1.custom_list()), "192.168.1.2 nas.lan\n192.168.1.40 camera.lan\n");
   EXPECT_TRUE(contains(nodes.run({"push"}).output, "nothing to do"));
+
+  // A file that is given to the owner can be set without root.
+  ASSERT_EQ(::chown(nodes.ph1.custom_list().c_str(), 54'321, 54'322), 0);
+  const auto third = nodes.run({"push"});
+  EXPECT_TRUE(succeeded(third));
+  EXPECT_EQ(read_text(nodes.ph1.custom_list()), "192.168.1.77 new.lan\n");
 }
 
 TEST_F(V5Records, OfAContainerAreWrittenOnItsHostAndReadByACommandInIt) {
