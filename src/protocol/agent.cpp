@@ -26,6 +26,8 @@ class Service {
   void run();
 
  private:
+  void await_request();
+  bool take_change();
   void handle(const Message& request);
   void lock(const LockRequest& request);
   void blocklist_rows(const Message& request);
@@ -69,7 +71,9 @@ void Service::run() {
   for (;;) {
     incoming_.reset();
     try {
+      await_request();
       auto request = connection_.receive();
+      if (connection_.take_changed()) connection_.violation("a message that only an agent sends");
       if (!request) return;
       handle(*request);
     } catch (const Error& error) {
@@ -82,6 +86,34 @@ void Service::run() {
     }
     // Only after an error is there something left: the far side stops sending when it has read of it.
     if (incoming_) incoming_->drain();
+  }
+}
+
+/// Tells the client meanwhile when something changed here.
+void Service::await_request() {
+  constexpr std::chrono::hours long_time{1};
+  for (;;) {
+    switch (connection_.wait(options_.changes, util::Deadline::in(long_time))) {
+      case Connection::Woken::message:
+        return;
+      case Connection::Woken::changed:
+        connection_.violation("a message that only an agent sends");
+      case Connection::Woken::other:
+        if (take_change()) connection_.send(MessageType::changed);
+        break;
+      case Connection::Woken::deadline:
+        break;
+    }
+  }
+}
+
+/// What goes wrong on our own side here is not a request's failure.
+bool Service::take_change() {
+  try {
+    return options_.take_change();
+  } catch (const Error&) {
+    connection_.close();
+    throw;
   }
 }
 
@@ -226,7 +258,7 @@ void Service::unlock_quietly() noexcept {
 void serve(model::Node& node, util::ByteStream& stream, const AgentOptions& options) {
   const auto peer = options.peer.empty() ? std::string("the other host") : options.peer;
   auto greeting = exchange_hellos(stream, options.hello, options.limits, peer, Side::agent);
-  Connection connection(stream, options.limits.idle, greeting.received);
+  Connection connection(stream, options.limits, greeting.received);
   auto name = presentable(options.peer.empty() ? greeting.theirs.name : options.peer, max_name);
   Service(node, connection, options, "agent for " + name).run();
 }

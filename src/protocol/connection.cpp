@@ -46,10 +46,11 @@ void Connection::FreeDecompressor::operator()(ZSTD_DCtx_s* d) const {
   ZSTD_freeDCtx(d);
 }
 
-Connection::Connection(util::ByteStream& stream, std::chrono::milliseconds idle, std::string_view received)
+Connection::Connection(util::ByteStream& stream, const Limits& limits, std::string_view received)
     : stream_(stream),
-      idle_(idle),
-      tick_interval_(std::clamp(idle / 4, std::chrono::milliseconds(1), longest_silence)),
+      idle_(limits.idle),
+      quiet_(limits.quiet),
+      tick_interval_(std::clamp(idle_ / 4, std::chrono::milliseconds(1), longest_silence)),
       decompressor_(ZSTD_createDCtx()),
       in_(std::max(buffer_size, received.size())),
       in_end_(received.size()),
@@ -145,8 +146,9 @@ void Connection::count(const Lock&) {
 
 std::optional<Message> Connection::receive() {
   for (;;) {
-    auto message = next_message();
-    if (!message || message->type != MessageType::still_working) return message;
+    auto message = held_ ? std::exchange(held_, std::nullopt) : next_message();
+    if (!message || (message->type != MessageType::still_working && message->type != MessageType::changed)) return message;
+    changed_ = changed_ || message->type == MessageType::changed;
     if (expected_by_ && expected_by_->passed()) {
       Lock lock(mutex_);
       lost_ = Error(ErrorCode::timeout, "the far side is still working long after the deadline");
@@ -196,25 +198,89 @@ std::optional<Message> Connection::next_message() {
   return message;
 }
 
+Connection::Woken Connection::wait(int other, util::Deadline deadline) {
+  using std::chrono::milliseconds;
+  const auto beat = std::max(quiet_ / 4, milliseconds(1));
+  auto silence = util::Deadline::in(quiet_);
+  for (;;) {
+    while (!held_ && !changed_ && peek()) {
+      auto message = next_message();
+      if (message && message->type == MessageType::changed)
+        changed_ = true;
+      else if (message && message->type != MessageType::still_working)
+        held_ = std::move(message);
+      silence = util::Deadline::in(quiet_);
+    }
+    if (take_changed()) return Woken::changed;
+    if (held_ || at_end_) return Woken::message;
+    Lock lock(mutex_);
+    throw_if_lost(lock);
+    if (silence.passed()) {
+      lost_ = Error(ErrorCode::timeout, fmt::format("nothing was heard from the far side for {:g} s", std::chrono::duration<double>(quiet_).count()),
+                    "it was switched off, or the network between is down");
+      throw Error(*lost_);
+    }
+    const auto silent = std::chrono::duration_cast<milliseconds>(std::chrono::steady_clock::now() - last_write_);
+    if (silent >= beat) put(lock, MessageType::still_working, {});
+    if (queued_) compress(lock, {}, true);
+    const auto until_beat = silent >= beat ? beat : beat - silent;
+    switch (stream_.wait(other, deadline.at_most(silence.remaining()).at_most(until_beat))) {
+      case util::ByteStream::Ready::stream:
+        read_stream(lock);
+        break;
+      case util::ByteStream::Ready::other:
+        return Woken::other;
+      case util::ByteStream::Ready::neither:
+        if (deadline.passed()) return Woken::deadline;
+    }
+  }
+}
+
+/// As much as there is without waiting, up to n. False when nothing came.
+bool Connection::decompress(char* to, std::size_t n, std::size_t& done) {
+  // Asked again and again for what it does not have, zstd takes us for an endless loop.
+  if (in_begin_ == in_end_ && !more_inside_) return false;
+  ZSTD_outBuffer out{to, n, done};
+  ZSTD_inBuffer in{in_.data() + in_begin_, in_end_ - in_begin_, 0};
+  auto left = ZSTD_decompressStream(decompressor_.get(), &out, &in);
+  in_begin_ += in.pos;
+  if (ZSTD_isError(left)) violation(fmt::format("what it sends is not compressed as agreed ({})", ZSTD_getErrorName(left)));
+  // Each direction is a single zstd frame without an end: another one could go on for ever without a byte of content.
+  if (left == 0) violation("its compressed stream ended early");
+  more_inside_ = out.pos == out.size;
+  return std::exchange(done, out.pos) != out.pos;
+}
+
+/// Whether there is a byte that read_exactly() would not have to wait for. The decompressor may hold some whose input is used up.
+bool Connection::peek() {
+  char byte = 0;
+  std::size_t done = 0;
+  while (!peeked_ && !decompress(&byte, 1, done) && in_begin_ != in_end_) {
+  }
+  if (done == 1) peeked_ = byte;
+  return peeked_.has_value();
+}
+
 /// False when the far side's end came first.
 bool Connection::read_exactly(char* to, std::size_t n) {
-  ZSTD_outBuffer out{to, n, 0};
-  while (out.pos < n) {
-    const auto before = out.pos;
-    ZSTD_inBuffer in{in_.data() + in_begin_, in_end_ - in_begin_, 0};
-    auto left = ZSTD_decompressStream(decompressor_.get(), &out, &in);
-    in_begin_ += in.pos;
-    if (ZSTD_isError(left)) violation(fmt::format("what it sends is not compressed as agreed ({})", ZSTD_getErrorName(left)));
-    // Each direction is a single zstd frame without an end: another one could go on for ever without a byte of content.
-    if (left == 0) violation("its compressed stream ended early");
-    if (out.pos == before && in_begin_ == in_end_ && !fill()) return false;
+  std::size_t done = 0;
+  if (peeked_ && n > 0) {
+    to[done++] = *peeked_;
+    peeked_.reset();
+  }
+  while (done < n) {
+    if (!decompress(to, n, done) && in_begin_ == in_end_ && !fill()) return false;
   }
   return true;
 }
 
 bool Connection::fill() {
-  if (at_end_) return false;
   Lock lock(mutex_);
+  return read_stream(lock);
+}
+
+bool Connection::read_stream(const Lock& lock) {
+  if (at_end_) return false;
   throw_if_lost(lock);
   if (queued_) compress(lock, {}, true);
   try {

@@ -9,9 +9,11 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "decoded_size.hpp"
+#include "gsync/protocol/remote_node.hpp"
 #include "gsync/util/byte_stream.hpp"
 #include "gsync/util/error.hpp"
 #include "messages.hpp"
@@ -32,7 +34,7 @@ struct Message {
 class Connection {
  public:
   /// `stream` must outlive this. `received` is what came behind the far side's hello.
-  Connection(util::ByteStream& stream, std::chrono::milliseconds idle, std::string_view received);
+  Connection(util::ByteStream& stream, const Limits& limits, std::string_view received);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -47,6 +49,14 @@ class Connection {
   std::optional<Message> receive();
   /// The same where the far side owes us something: its end is Error{unreachable}.
   Message receive_or_throw();
+
+  enum class Woken { message, changed, other, deadline };
+  /// Waits while neither side owes the other anything, for a message (receive() then gives it without waiting; also the far side's end),
+  /// for "changed", for `other` (a descriptor; -1: none) to be readable, or for the deadline. Both sides say now and then that they are
+  /// there: Error{timeout} after `quiet` without a byte.
+  Woken wait(int other, util::Deadline deadline);
+  /// Whether the far side has said "changed" since this was last asked. receive() takes it in by the way.
+  bool take_changed() { return std::exchange(changed_, false); }
 
   /// Until it is called with nullopt, waiting ends at this time even if the far side keeps saying that it works.
   void expect_by(std::optional<util::Deadline> deadline) { expected_by_ = deadline; }
@@ -79,13 +89,17 @@ class Connection {
   void throw_if_lost(const Lock& lock) const;
   std::optional<Message> next_message();
   bool read_exactly(char* to, std::size_t n);
+  bool decompress(char* to, std::size_t n, std::size_t& done);
+  bool peek();
   bool fill();
+  bool read_stream(const Lock& lock);
   void count(const Lock& lock);
   void tick();
   void keep_alive() noexcept;
 
   util::ByteStream& stream_;
   const std::chrono::milliseconds idle_;
+  const std::chrono::milliseconds quiet_;
   const std::chrono::milliseconds tick_interval_;
 
   // Used by the calling thread alone.
@@ -94,6 +108,10 @@ class Connection {
   std::size_t in_begin_ = 0;
   std::size_t in_end_ = 0;
   bool at_end_ = false;
+  bool more_inside_ = false;     ///< the decompressor may hold more than its input says
+  std::optional<char> peeked_;   ///< decompressed already
+  std::optional<Message> held_;  ///< for the next receive()
+  bool changed_ = false;
   std::optional<util::Deadline> expected_by_;
   bool violated_ = false;
 

@@ -40,6 +40,7 @@ enum class MessageType : std::uint8_t {
   answer = 64,
   error = 65,
   still_working = 66,
+  changed = 67,
 };
 
 inline constexpr std::size_t max_frame = 256u << 10;
@@ -76,6 +77,7 @@ constexpr std::size_t limit_of(std::uint8_t type) {
     case MessageType::end:
     case MessageType::more:
     case MessageType::still_working:
+    case MessageType::changed:
       return 1024;
   }
   return no_such_type;

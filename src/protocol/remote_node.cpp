@@ -31,7 +31,7 @@ class RemoteNode::Impl {
       : stream_(std::move(stream)),
         label_(std::move(label)),
         greeting_(exchange_hellos(*stream_, ours, limits, label_, Side::client)),
-        connection_(*stream_, limits.idle, greeting_.received) {}
+        connection_(*stream_, limits, greeting_.received) {}
 
   ~Impl() { connection_.close(); }
 
@@ -286,6 +286,28 @@ void RemoteNode::note(const model::HistoryEntry& entry) {
   impl_->call([&] {
     impl_->connection_.send(MessageType::note, util::encode(presentable(entry)));
     impl_->answer();
+  });
+}
+
+RemoteNode::Woken RemoteNode::wait(int other, util::Deadline deadline) {
+  return impl_->call([&] {
+    if (impl_->connection_.take_changed()) return Woken::changed;
+    for (;;) {
+      switch (impl_->connection_.wait(other, deadline)) {
+        case Connection::Woken::changed:
+          return Woken::changed;
+        case Connection::Woken::other:
+          return Woken::other;
+        case Connection::Woken::deadline:
+          return Woken::deadline;
+        case Connection::Woken::message: {
+          // What a stream left behind that was given up.
+          auto message = impl_->connection_.receive_or_throw();
+          if (message.type != MessageType::more)
+            impl_->connection_.violation(fmt::format("a message of type {} where nothing is due", static_cast<int>(message.type)));
+        }
+      }
+    }
   });
 }
 

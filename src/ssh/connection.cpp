@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <mutex>
@@ -178,15 +179,20 @@ void Connection::wait(util::Deadline deadline, const char* step) {
         "the host answers too slowly or not at all; connect_timeout_seconds and idle_timeout_seconds in [[peer]] can be raised");
     throw Error(ErrorCode::timeout, fmt::format("timed out while {} with {}", step, name_), hint);
   }
+  wait_also_for(-1, deadline, step);
+}
+
+bool Connection::wait_also_for(int other, util::Deadline deadline, const char* step) {
   auto fd = ssh_get_fd(session_);
   if (fd < 0) fail(step);
   short events = POLLIN;
   if (ssh_get_poll_flags(session_) & SSH_WRITE_PENDING) events |= POLLOUT;
-  pollfd p{fd, events, 0};
+  std::array<pollfd, 2> p{{{fd, events, 0}, {other, POLLIN, 0}}};
   auto interval = deadline.at_most(keepalive_interval);
-  auto n = ::poll(&p, 1, interval.poll_timeout());
+  auto n = ::poll(p.data(), p.size(), interval.poll_timeout());
   if (n < 0 && errno != EINTR) throw_errno(errno, "cannot wait for " + name_);
   if (n == 0 && authenticated_ && !deadline.passed()) ssh_send_ignore(session_, "");
+  return n > 0 && p[1].revents != 0;
 }
 
 void Connection::pump(std::chrono::milliseconds time) {

@@ -40,6 +40,8 @@ class Connection {
   /// Waits until something can be read from the socket, or written if something is to be sent. While nothing comes, a keepalive is sent now
   /// and then.
   void wait(util::Deadline deadline, const char* step);
+  /// The same, and for `other` (a descriptor; -1: none) to be readable: true. The deadline is no Error.
+  bool wait_also_for(int other, util::Deadline deadline, const char* step);
   /// Takes in what has arrived, waiting for at most `time`.
   void pump(std::chrono::milliseconds time);
   /// The connection is lost: Error{unreachable} with libssh's reason.

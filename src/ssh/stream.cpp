@@ -82,6 +82,18 @@ class ChannelStream final : public util::ByteStream {
     }
   }
 
+  Ready wait(int other, util::Deadline deadline) override {
+    for (;;) {
+      collect_errors();
+      // Data, the end or a fault: read() says which.
+      if (ssh_channel_poll(channel_.get(), 0) != 0 || ssh_channel_is_eof(channel_.get()) || ssh_channel_is_closed(channel_.get()) ||
+          !ssh_is_connected(connection_->get()))
+        return Ready::stream;
+      if (connection_->wait_also_for(other, deadline, "waiting for the far side")) return Ready::other;
+      if (deadline.passed()) return Ready::neither;
+    }
+  }
+
   void close_write() noexcept override {
     if (closed_) return;
     closed_ = true;

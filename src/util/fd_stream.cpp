@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <system_error>
 
@@ -88,6 +89,17 @@ void FdStream::write(std::span<const std::byte> data, Deadline deadline) {
     if (errno == EINTR) continue;
     if (errno != EAGAIN) fail(errno, step);
     wait_for(out(), POLLOUT, deadline, step);
+  }
+}
+
+ByteStream::Ready FdStream::wait(int other, Deadline deadline) {
+  for (;;) {
+    // poll() skips an entry with a negative descriptor.
+    std::array<pollfd, 2> p{{{in_.get(), POLLIN, 0}, {other, POLLIN, 0}}};
+    int n = ::poll(p.data(), p.size(), deadline.poll_timeout());
+    if (n < 0 && errno != EINTR) fail(errno, "waiting for the far side");
+    if (n > 0) return p[0].revents ? Ready::stream : Ready::other;
+    if (deadline.passed()) return Ready::neither;
   }
 }
 

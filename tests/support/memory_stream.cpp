@@ -29,7 +29,7 @@ class SocketStream final : public util::ByteStream {
       }
       if (errno == ECONNRESET) throw Error(ErrorCode::unreachable, "the connection was reset");
       if (errno != EAGAIN && errno != EINTR) throw_errno(errno, "recv");
-      wait(POLLIN, deadline);
+      await(POLLIN, deadline);
     }
   }
   void write(std::span<const std::byte> data, util::Deadline deadline) override {
@@ -42,15 +42,20 @@ class SocketStream final : public util::ByteStream {
       }
       if (errno == EPIPE || errno == ECONNRESET) throw Error(ErrorCode::unreachable, "the connection was closed by the far side");
       if (errno != EAGAIN && errno != EINTR) throw_errno(errno, "send");
-      wait(POLLOUT, deadline);
+      await(POLLOUT, deadline);
     }
+  }
+  Ready wait(int other, util::Deadline deadline) override {
+    pollfd p[2] = {{fd_.get(), POLLIN, 0}, {other, POLLIN, 0}};
+    if (::poll(p, 2, deadline.poll_timeout()) < 0 && errno != EINTR) throw_errno(errno, "poll");
+    return p[0].revents ? Ready::stream : p[1].revents ? Ready::other : Ready::neither;
   }
   void close_write() noexcept override { ::shutdown(fd_.get(), SHUT_WR); }
   std::uint64_t bytes_sent() const override { return sent_; }
   std::uint64_t bytes_received() const override { return received_; }
 
  private:
-  void wait(short events, util::Deadline deadline) {
+  void await(short events, util::Deadline deadline) {
     pollfd p{fd_.get(), events, 0};
     int n = ::poll(&p, 1, deadline.poll_timeout());
     if (n < 0 && errno != EINTR) throw_errno(errno, "poll");
@@ -92,6 +97,10 @@ void FaultyStream::write(std::span<const std::byte> data, util::Deadline deadlin
     sent_ += most;
     data = data.subspan(static_cast<std::size_t>(most));
   }
+}
+
+util::ByteStream::Ready FaultyStream::wait(int other, util::Deadline deadline) {
+  return inner_ ? inner_->wait(other, deadline) : Ready::stream;
 }
 
 void FaultyStream::close_write() noexcept {

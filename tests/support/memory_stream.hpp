@@ -32,6 +32,7 @@ class FaultyStream final : public util::ByteStream {
 
   std::size_t read(std::span<std::byte> buffer, util::Deadline deadline) override;
   void write(std::span<const std::byte> data, util::Deadline deadline) override;
+  Ready wait(int other, util::Deadline deadline) override;
   void close_write() noexcept override;
   std::string diagnostics() override { return faults_.diagnostics; }
   std::uint64_t bytes_sent() const override { return sent_; }

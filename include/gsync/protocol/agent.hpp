@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <string>
 
 #include "gsync/model/node.hpp"
@@ -11,7 +12,11 @@ struct AgentOptions {
   Hello hello;
   std::string peer;        ///< `--peer NAME`: whom we serve, for the history ("agent for ph1"); empty: what the peer calls itself
   bool read_only = false;  ///< refuses apply and note, and says so in NodeInfo
-  Limits limits;           ///< idle: how long to wait for the next request before giving up (and freeing the lock)
+  Limits limits;           ///< quiet: after so long without a sign of the client we give up (and free the lock)
+  /// What the client is to be told of while it asks nothing: `take` is called when the descriptor is readable, and says whether something
+  /// changed on this node. An Error of it ends the conversation.
+  int changes = -1;
+  std::function<bool()> take_change;
 };
 
 /// Serves `node` on `stream` until the far side closes it. An Error of the node is sent to the far side and the conversation goes on; a

@@ -22,6 +22,7 @@ struct Hello {
 struct Limits {
   std::chrono::milliseconds connect{10'000};  ///< until the far side's hello is there
   std::chrono::milliseconds idle{60'000};  ///< without a byte from the far side while we wait for one; it says "still working" in between
+  std::chrono::milliseconds quiet{60'000};  ///< without a byte while neither side waits for the other: both say that they are there, four times as often
 };
 
 /// A node at the other end of a byte stream. A thread of its own tells the far side that we are still there; the stream is used by one
@@ -49,6 +50,12 @@ class RemoteNode final : public model::Node {
   std::vector<model::VersionInfo> versions() override;
   model::Version version(std::int64_t id) override;
   void note(const model::HistoryEntry& entry) override;
+
+  enum class Woken { changed, other, deadline };
+  /// Waits, between two requests, until the far side says that something changed there (also when it said so during the last request),
+  /// `other` (a descriptor; -1: none) is readable, or the deadline. Errors: unreachable, timeout (a dead peer is noticed after
+  /// Limits::quiet), protocol; the connection is over then.
+  Woken wait(int other, util::Deadline deadline);
 
   const Hello& peer_hello() const;
   /// On the wire, as the transport counts (SSH's own bytes included).

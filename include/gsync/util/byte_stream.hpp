@@ -17,6 +17,9 @@ class ByteStream {
   virtual std::size_t read(std::span<std::byte> buffer, Deadline deadline) = 0;
   /// Writes all of `data`. Errors: timeout, unreachable.
   virtual void write(std::span<const std::byte> data, Deadline deadline) = 0;
+  enum class Ready { stream, other, neither };
+  /// Waits until read() need not wait, `other` (a descriptor; -1: none) is readable, or the deadline. A stream that cannot tell says `stream` at once.
+  virtual Ready wait([[maybe_unused]] int other, [[maybe_unused]] Deadline deadline) { return Ready::stream; }
   /// Says that we will write no more. Never throws; repeated calls do nothing.
   virtual void close_write() noexcept = 0;
   /// What the far side wrote to its standard error so far (at most the first 4 KiB), to explain why it ended. Empty where there is no such thing.

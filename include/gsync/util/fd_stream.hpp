@@ -15,6 +15,7 @@ class FdStream final : public ByteStream {
 
   std::size_t read(std::span<std::byte> buffer, Deadline deadline) override;
   void write(std::span<const std::byte> data, Deadline deadline) override;
+  Ready wait(int other, Deadline deadline) override;
   void close_write() noexcept override;
   std::uint64_t bytes_sent() const override { return sent_; }
   std::uint64_t bytes_received() const override { return received_; }

@@ -89,14 +89,14 @@ TEST(Streams, HalfAMillionRowsTakeNoMoreMemoryThanAFew) {
   constexpr std::uint64_t count = 500'000;
   auto pair = stream_pair();
   std::thread sender([&] {
-    protocol::Connection connection(*pair.server, std::chrono::seconds(60), {});
+    protocol::Connection connection(*pair.server, protocol::Limits{}, {});
     protocol::BulkSender bulk(connection);
     GeneratedRows rows(count);
     EXPECT_TRUE(protocol::send_rows(bulk, rows));
     connection.receive();  // until the receiver has gone
   });
   {
-    protocol::Connection connection(*pair.client, std::chrono::seconds(60), {});
+    protocol::Connection connection(*pair.client, protocol::Limits{}, {});
     protocol::BulkReceiver bulk(connection, protocol::MessageType::rows);
     protocol::RowReceiver rows(bulk, std::vector<model::BlocklistAnswer>(1));
     std::uint64_t seen = 0;
@@ -120,7 +120,7 @@ TEST(Streams, ASlowReceiverIsNotFlooded) {
   auto pair = stream_pair();
   GeneratedRows rows(1'000'000);
   std::thread sender([&] {
-    protocol::Connection connection(*pair.server, std::chrono::seconds(60), {});
+    protocol::Connection connection(*pair.server, protocol::Limits{}, {});
     protocol::BulkSender bulk(connection);
     EXPECT_FALSE(protocol::send_rows(bulk, rows));
     ASSERT_TRUE(bulk.interruption());
@@ -128,7 +128,7 @@ TEST(Streams, ASlowReceiverIsNotFlooded) {
     bulk.end(0);
   });
   {
-    protocol::Connection connection(*pair.client, std::chrono::seconds(60), {});
+    protocol::Connection connection(*pair.client, protocol::Limits{}, {});
     protocol::BulkReceiver bulk(connection, protocol::MessageType::rows);
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(bulk.receive());
     connection.send(protocol::MessageType::abort, util::encode(protocol::Abort{}));
@@ -338,7 +338,7 @@ TEST(IdleDeadline, FreesTheLockOfAClientThatWentSilent) {
   FakeNode node("ph1");
   furnish(node);
   auto options = agent_options();
-  options.limits.idle = milliseconds(1'000);
+  options.limits.idle = options.limits.quiet = milliseconds(1'000);
   Served served(node, options);
   // This client says nothing by itself for 5 s.
   auto remote = served.connect({milliseconds(10'000), milliseconds(60'000)});
