@@ -54,6 +54,15 @@ App* add_command(App& app, Command command, Raw& raw) {
   return sub;
 }
 
+/// What the daemon starts, not people.
+App* add_hidden(App& app, const std::string& name, Command command, Raw& raw) {
+  auto* sub = app.add_subcommand(name, "started by the daemon");
+  sub->group("");
+  sub->fallthrough();
+  sub->callback([&raw, command] { raw.invocation.command = command; });
+  return sub;
+}
+
 void add_peer(App* sub, Raw& raw) {
   sub->add_option("PEER", raw.invocation.peer, "the peer's name in the configuration; not needed when there is only one")->type_name(" ");
 }
@@ -76,6 +85,7 @@ void add_replication(App& app, Command command, Raw& raw) {
   add_dry_run(sub, raw);
   add_force(sub, raw);
   add_only(sub, raw);
+  sub->add_flag("--cron", raw.invocation.cron, "do nothing while the daemon runs, or while the last such run is still at work");
   sub->add_flag("--full", raw.invocation.full, "copy the whole database instead of rows: for a target that is damaged");
 }
 
@@ -116,6 +126,18 @@ void add_commands(App& app, Raw& raw) {
       ->type_name("SHA256:…");
 
   add_command(app, Command::version, raw);
+
+  add_command(app, Command::daemon, raw);
+  auto* status = add_command(app, Command::status, raw);
+  status->add_flag("--now", in.now, "sync with all peers first");
+  status->add_flag("--watch", in.watch, "show it again after each event, until Ctrl-C");
+  status->add_flag("--prometheus", in.prometheus, "print metrics in Prometheus' text format");
+  status->add_flag("--exit-code", in.exit_code, "exit with 1 unless all peers are connected and in step");
+  add_command(app, Command::monitor, raw);
+  add_peer(add_command(app, Command::pause, raw), raw);
+  add_peer(add_command(app, Command::resume, raw), raw);
+  add_hidden(app, "worker", Command::worker, raw)->add_option("--peer", in.peer);
+  add_hidden(app, "serve", Command::serve, raw);
 
   auto* agent = add_command(app, Command::agent, raw);
   agent->add_option("--peer", in.peer, "whom this agent serves, for the history")->type_name("NAME");

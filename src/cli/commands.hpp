@@ -14,6 +14,17 @@ ExitCode run_undo(Context& context);
 ExitCode run_restore(Context& context);
 ExitCode run_trust(Context& context);
 ExitCode run_agent(Context& context);
+ExitCode run_daemon(Context& context);
+ExitCode run_worker(Context& context);
+ExitCode run_serve(Context& context);
+/// These need no Pi-hole and no rights but those of the daemon's socket.
+ExitCode run_status(const Invocation& invocation, Output& output);
+ExitCode run_monitor(const Invocation& invocation, Output& output);
+/// False when no daemon runs: then the Context does it.
+bool pause_by_daemon(const Invocation& invocation, Output& output);
+ExitCode run_pause(Context& context);
+/// Passes what sshd gave us on to the daemon. False when there is none: then the agent serves by itself.
+bool relay_to_daemon(const Invocation& invocation);
 ExitCode run_version(Output& output);
 
 }  // namespace gsync::cli

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "gsync/daemon/supervisor.hpp"
 #include "gsync/util/text.hpp"
 #include "privileges.hpp"
 #include "reach.hpp"
@@ -55,6 +56,20 @@ std::string_view name_of(Command command) {
       return "version";
     case Command::agent:
       return "agent";
+    case Command::daemon:
+      return "daemon";
+    case Command::status:
+      return "status";
+    case Command::monitor:
+      return "monitor";
+    case Command::pause:
+      return "pause";
+    case Command::resume:
+      return "resume";
+    case Command::worker:
+      return "worker";
+    case Command::serve:
+      return "serve";
   }
   return "";
 }
@@ -73,9 +88,15 @@ Context::Context(const Invocation& invocation, Output& output)
     if (installation_.container) installation_.container->keep_rights();
     keep_reachable(installation_.directories(), installation_.owner, installation_.group);
   }
+  std::optional<gid_t> agent_group;
+  if (::geteuid() == 0 && invocation.command == Command::daemon) {
+    prepare_run_directory(config_.daemon.run_directory, installation_.owner, installation_.group);
+    // Only a member can give agent.sock to it.
+    agent_group = daemon::group_id(config_.daemon.agent_group);
+  }
   const auto keep = installation_.generation == pihole::Generation::v6 && !installation_.container ? Keep::chown : Keep::nothing;
   become_owner(installation_.owner, installation_.group, installation_.gravity_database,
-               fmt::format("gravity-sync {}", name_of(invocation.command)), keep);
+               fmt::format("gravity-sync {}", name_of(invocation.command)), keep, agent_group);
   prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
   state_ = std::make_unique<replica::StateStore>(config_.node.state_directory, clock_);
   here_ = std::make_unique<pihole::LocalNode>(installation_, config_, *state_, files_, clock_, software_version(), root_helper_.get());

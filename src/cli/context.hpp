@@ -37,6 +37,7 @@ class Context {
   const pihole::Installation& installation() const { return installation_; }
   replica::StateStore& state() { return *state_; }
   pihole::LocalNode& here() { return *here_; }
+  util::Clock& clock() { return clock_; }
   ssh::Defaults ssh_defaults() const;
 
   /// The peer that the command names, or the only one.

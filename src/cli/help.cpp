@@ -8,7 +8,7 @@
 namespace gsync::cli {
 namespace {
 
-constexpr std::array<CommandHelp, 10> commands{{
+constexpr std::array<CommandHelp, 15> commands{{
     {Command::pull, "pull", "make this Pi-hole as the peer is",
      "Makes this Pi-hole as the peer is: its groups, adlists, domains and clients, the blocklist that the peer\n"
      "compiled, and its local DNS, CNAME and static DHCP records. What is only here goes; it is kept as a version\n"
@@ -44,7 +44,8 @@ constexpr std::array<CommandHelp, 10> commands{{
      "  sudo gravity-sync history --id 12"},
     {Command::undo, "undo", "bring back what the last run replaced",
      "Brings back the lists and records as they were before the last change that gravity-sync made here. It goes the\n"
-     "same careful way as a pull, and can itself be undone. The next pull makes this Pi-hole as the peer is again.",
+     "same careful way as a pull, and can itself be undone. The next pull makes this Pi-hole as the peer is again; the daemon does\n"
+     "not: it leaves the peers that it pulls from alone until `resume`.",
      "Examples:\n"
      "  sudo gravity-sync undo --dry-run\n"
      "  sudo gravity-sync undo"},
@@ -63,6 +64,33 @@ constexpr std::array<CommandHelp, 10> commands{{
      "  sudo gravity-sync trust ph1\n"
      "  sudo gravity-sync trust ph1 --fingerprint SHA256:0Cp2...\n"
      "  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub     on ph1: what to compare it with"},
+    {Command::daemon, "daemon", "keep this Pi-hole and its peers the same, all the time",
+     "Runs until it is stopped, and does with each peer what its `mode` in the configuration says: `pull` follows the\n"
+     "peer about a second after each change there, `push` makes the peer follow. Peers that are off are tried again.\n"
+     "systemd runs this: `systemctl enable --now gravity-sync`.",
+     "Examples:\n"
+     "  sudo gravity-sync daemon\n"
+     "  sudo systemctl reload gravity-sync       read the configuration again (SIGHUP)"},
+    {Command::status, "status", "show what the daemon does with each peer",
+     "Shows for each peer of the running daemon whether the two are in step, since when it is connected, the last\n"
+     "change, and what went wrong and when it is tried again. With --now it syncs all of them first.",
+     "Examples:\n"
+     "  sudo gravity-sync status\n"
+     "  sudo gravity-sync status --now\n"
+     "  sudo gravity-sync status --exit-code --quiet     for a health check: 0 when all is well, else 1"},
+    {Command::monitor, "monitor", "follow what the daemon does, line by line",
+     "Shows each event of the running daemon as it happens: connections, changes, failures. Until Ctrl-C.",
+     "Examples:\n"
+     "  sudo gravity-sync monitor\n"
+     "  sudo gravity-sync monitor --json | jq .text"},
+    {Command::pause, "pause", "leave a peer alone until resume",
+     "The daemon leaves a peer alone, also after a restart, until `resume`. Commands like `pull` do not look at this.",
+     "Example:\n"
+     "  sudo gravity-sync pause ph1"},
+    {Command::resume, "resume", "go on with a peer that was paused",
+     "The daemon goes on with a peer that was paused by `pause` or by `undo`, and syncs at once.",
+     "Example:\n"
+     "  sudo gravity-sync resume ph1"},
     {Command::version, "version", "print the version", "Prints the version of gravity-sync and of the protocol that it speaks with peers.",
      "Example:\n"
      "  gravity-sync version --json"},

@@ -8,7 +8,25 @@
 
 namespace gsync::cli {
 
-enum class Command { pull, push, compare, info, history, undo, restore, trust, version, agent };
+enum class Command {
+  pull,
+  push,
+  compare,
+  info,
+  history,
+  undo,
+  restore,
+  trust,
+  version,
+  agent,
+  daemon,
+  status,
+  monitor,
+  pause,
+  resume,
+  worker,
+  serve
+};
 
 /// What the command line says, checked and typed. Options that a command does not have keep their defaults.
 struct Invocation {
@@ -23,8 +41,12 @@ struct Invocation {
   bool dry_run = false;
   bool force = false;
   bool full = false;
+  bool cron = false;  ///< pull, push
   std::optional<model::Components> only;
-  bool exit_code = false;          ///< compare
+  bool exit_code = false;          ///< compare, status
+  bool now = false;                ///< status
+  bool prometheus = false;         ///< status
+  bool watch = false;              ///< status
   bool all = false;                ///< compare: show long lists whole
   std::size_t limit = 20;          ///< history
   std::string since;               ///< history: as it was written

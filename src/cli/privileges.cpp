@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <vector>
@@ -89,9 +90,27 @@ void prepare_state_directory(const std::string& path, uid_t owner, gid_t group) 
   check(::fchmod(fd.get(), 0700), fmt::format("cannot change the mode of {}", path));
 }
 
-void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command, Keep keep) {
+void prepare_run_directory(const std::string& path, uid_t owner, gid_t group) {
+  make_parents(path);
+  if (::mkdir(path.c_str(), 0755) != 0) {
+    if (errno == EEXIST) return;
+    throw_errno(errno, fmt::format("cannot make the directory {} for the daemon's sockets", path));
+  }
+  util::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd || ::fchown(fd.get(), owner, group) != 0 || ::fchmod(fd.get(), 0755) != 0)
+    throw_errno(errno, fmt::format("cannot give the directory {} to {}", path, user_text(owner)));
+}
+
+void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command, Keep keep, std::optional<gid_t> also) {
   const auto now = ::geteuid();
-  if (now == owner) return;
+  if (now == owner) {
+    // What the daemon or systemd gave us for one kind of child is not for all of them.
+    if (now != 0 && ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_CHOWN, 0, 0) == 1) {
+      keep_only(keep);
+      check(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0), "cannot give up our capabilities");
+    }
+    return;
+  }
   if (now != 0) {
     throw Error(ErrorCode::refused, fmt::format("{} belongs to {}, and this is {}", path, user_text(owner), user_text(now)),
                 fmt::format("run: sudo {}", command));
@@ -102,6 +121,12 @@ void become_owner(uid_t owner, gid_t group, const std::string& path, const std::
     check(::initgroups(name->c_str(), group), what);
   else
     check(::setgroups(1, &group), what);
+  if (also) {
+    std::vector<gid_t> groups(static_cast<std::size_t>(std::max(::getgroups(0, nullptr), 0)));
+    check(std::min(::getgroups(static_cast<int>(groups.size()), groups.data()), 0), what);
+    groups.push_back(*also);
+    check(::setgroups(groups.size(), groups.data()), what);
+  }
   check(::setresgid(group, group, group), what);
   check(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), what);
   check(::setresuid(owner, owner, owner), what);

@@ -2,6 +2,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace gsync::cli {
@@ -19,6 +20,12 @@ enum class Keep : std::uint8_t { nothing, chown };
 
 /// Root becomes `owner` for good, with that user's groups, and keeps of his rights what `keep` says. Does nothing when root is the owner or
 /// when we are the owner already. Error{refused} for anybody else: `path` is what the owner owns, `command` what to run with sudo.
-void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command, Keep keep = Keep::chown);
+/// `also` is one more group to be in.
+void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command, Keep keep = Keep::chown,
+                  std::optional<gid_t> also = std::nullopt);
+
+/// Makes the directory of the daemon's sockets for `owner` (mode 0755: others pass through it to a socket that lets them in) when it is not
+/// there.
+void prepare_run_directory(const std::string& path, uid_t owner, gid_t group);
 
 }  // namespace gsync::cli

@@ -1,9 +1,12 @@
 #include "commands.hpp"
+#include "cron.hpp"
 #include "publishing.hpp"
 
 namespace gsync::cli {
 
 ExitCode run_push(Context& context) {
+  const auto turn = cron_turn(context);
+  if (!turn) return ExitCode::done;
   auto connection = context.connect(context.peer());
   auto options = engine_options(context, model::Action::push, connection.node.get());
   auto result = sync::replicate(context.here(), *connection.node, options);

@@ -1,7 +1,10 @@
+#include <fmt/format.h>
+
 #include "commands.hpp"
 #include "json.hpp"
 #include "publishing.hpp"
 #include "text.hpp"
+#include "undo_pause.hpp"
 
 namespace gsync::cli {
 namespace {
@@ -26,8 +29,10 @@ ExitCode run_restore(Context& context) {
   const auto& id = context.invocation().id;
   if (!id) return list_versions(context);
   auto options = engine_options(context, model::Action::restore, nullptr);
+  UndoPause pause(context, fmt::format("version {} was restored", *id));
   auto result = sync::restore(context.here(), *id, options);
   report_result(context, result, options, result.source.name, context.here().label());
+  if (result.report) pause.keep();
   return ExitCode::done;
 }
 

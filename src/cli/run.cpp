@@ -17,6 +17,11 @@ namespace {
 
 ExitCode dispatch(const Invocation& invocation, Output& output) {
   if (invocation.command == Command::version) return run_version(output);
+  if (invocation.command == Command::status) return run_status(invocation, output);
+  if (invocation.command == Command::monitor) return run_monitor(invocation, output);
+  if (invocation.command == Command::agent && relay_to_daemon(invocation)) return ExitCode::done;
+  const bool pauses = invocation.command == Command::pause || invocation.command == Command::resume;
+  if (pauses && pause_by_daemon(invocation, output)) return ExitCode::done;
   Context context(invocation, output);
   switch (invocation.command) {
     case Command::pull:
@@ -37,6 +42,17 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
       return run_trust(context);
     case Command::agent:
       return run_agent(context);
+    case Command::daemon:
+      return run_daemon(context);
+    case Command::worker:
+      return run_worker(context);
+    case Command::serve:
+      return run_serve(context);
+    case Command::pause:
+    case Command::resume:
+      return run_pause(context);
+    case Command::status:
+    case Command::monitor:
     case Command::version:
       break;
   }

@@ -18,7 +18,7 @@ namespace gsync::config {
 namespace {
 
 constexpr std::size_t file_limit = 1u << 20;
-constexpr std::array<std::string_view, 4> section_names{"node", "pihole", "sync", "peer"};
+constexpr std::array<std::string_view, 5> section_names{"node", "pihole", "sync", "daemon", "peer"};
 
 /// "[sync]", "[[peer]]": as it stands in the file.
 std::string header_of(std::string_view name) {
@@ -60,7 +60,7 @@ void check_section(const Section& section, const std::string& path) {
     const auto near = section.name == "peers" ? std::string("peer") : util::nearest(section.name, section_names);
     const auto what = fmt::format("unknown section '{}'", util::printable(section.name));
     fail_at(path, section.line, near.empty() ? what : fmt::format("{}; did you mean {}?", what, header_of(near)),
-            "the sections are: [node], [pihole], [sync], [[peer]]");
+            "the sections are: [node], [pihole], [sync], [daemon], [[peer]]");
   }
   const bool several = section.name == "peer";
   if (several && !section.element) fail_at(path, section.line, "write [[peer]] with two brackets on each side: there can be several peers");
@@ -74,6 +74,15 @@ void check_container(const Section& section, const PiholeConfig& pihole, const s
     fail_at(path, container->line, "[pihole] container is set, but runtime is neither \"docker\" nor \"podman\"",
             "set runtime = \"docker\" or \"podman\", or remove container");
   }
+}
+
+void check_debounce(const Section& section, const DaemonConfig& daemon, const std::string& path) {
+  if (daemon.debounce_limit >= daemon.debounce) return;
+  const auto* entry = find(section, "debounce_limit_ms");
+  fail_at(path, entry ? entry->line : section.line,
+          fmt::format("[daemon] debounce_limit_ms is {}, less than debounce_ms, which is {}", daemon.debounce_limit.count(),
+                      daemon.debounce.count()),
+          "the limit must be at least as long as the quiet time that it limits");
 }
 
 /// What must differ between peers, and where it was first seen.
@@ -157,6 +166,7 @@ const PeerConfig& Config::peer(const std::string& name) const {
 
 Config parse(const std::string& text, const std::string& path) {
   auto config = defaults(path);
+  config.text = text;
   PeersSeen seen;
   for (const auto& section : read_sections(text, path)) {
     check_section(section, path);
@@ -167,6 +177,9 @@ Config parse(const std::string& text, const std::string& path) {
       check_container(section, config.pihole, path);
     } else if (section.name == "sync") {
       take_over(section, sync_keys(), config.sync, path);
+    } else if (section.name == "daemon") {
+      take_over(section, daemon_keys(), config.daemon, path);
+      check_debounce(section, config.daemon, path);
     } else {
       PeerConfig peer;
       take_over(section, peer_keys(), peer, path);

@@ -43,6 +43,26 @@ std::string peer_host(const Reader& value) {
   return value.name(":%");
 }
 
+/// node_exporter reads no other names.
+std::string metrics_file(const Reader& value) {
+  auto path = value.absolute_path();
+  if (!path.ends_with(".prom")) value.fail("does not end in .prom");
+  return path;
+}
+
+std::vector<std::string> command(const Reader& value) {
+  auto words = value.strings();
+  if (words.front().front() != '/') value.fail(fmt::format("\"{}\" is not a whole path from /; no shell looks for it", words.front()));
+  return words;
+}
+
+/// The kernel's limit for a socket's name is 108 bytes.
+std::string run_directory(const Reader& value) {
+  auto path = value.absolute_path();
+  if (path.size() > 90) value.fail("is longer than 90 characters, too long for the names of sockets");
+  return path;
+}
+
 constexpr Key<NodeConfig> all_node_keys[] = {
     {"name", "what this Pi-hole is called in the history and on peers; letters, digits, '.', '_' and '-' (default: the host name)",
      [](NodeConfig& c, const Reader& v) { c.name = v.name(); }},
@@ -97,6 +117,29 @@ constexpr Key<SyncConfig> all_sync_keys[] = {
      [](SyncConfig& c, const Reader& v) { c.record_spacing = std::chrono::milliseconds(v.integer(0, 60'000)); }},
 };
 
+constexpr Key<DaemonConfig> all_daemon_keys[] = {
+    {"run_directory", "where the daemon has its sockets, a whole path (default /run/gravity-sync)",
+     [](DaemonConfig& c, const Reader& v) { c.run_directory = run_directory(v); }},
+    {"agent_group", "the group whose members may connect to agent.sock: that of the SSH account (default \"gravity-sync\")",
+     [](DaemonConfig& c, const Reader& v) { c.agent_group = v.name(); }},
+    {"interval_seconds", "how often to compare with the peers even if nobody said that something changed, 1 to 86400 seconds (default 300)",
+     [](DaemonConfig& c, const Reader& v) { c.interval = seconds(v, 1, 86'400); }},
+    {"debounce_ms", "how long nothing must change before a change is acted on, 0 to 60000 milliseconds (default 500)",
+     [](DaemonConfig& c, const Reader& v) { c.debounce = std::chrono::milliseconds(v.integer(0, 60'000)); }},
+    {"debounce_limit_ms", "how long after the first change it is acted on at the latest, 0 to 600000 milliseconds (default 5000)",
+     [](DaemonConfig& c, const Reader& v) { c.debounce_limit = std::chrono::milliseconds(v.integer(0, 600'000)); }},
+    {"metrics_file", "a file to write metrics for Prometheus to, a whole path that ends in .prom (default: none)",
+     [](DaemonConfig& c, const Reader& v) { c.metrics_file = metrics_file(v); }},
+    {"on_success", "a command and its arguments that is told of each run that changed something (default: none)",
+     [](DaemonConfig& c, const Reader& v) { c.on_success = command(v); }},
+    {"on_failure", "a command and its arguments that is told when a peer fails, and when that is over (default: none)",
+     [](DaemonConfig& c, const Reader& v) { c.on_failure = command(v); }},
+    {"failures_before_hook", "after so many failures in a row on_failure is told, 1 to 1000 (default 3)",
+     [](DaemonConfig& c, const Reader& v) { c.failures_before_hook = static_cast<unsigned>(v.integer(1, 1'000)); }},
+    {"hook_timeout_seconds", "how long on_success and on_failure may run before they are killed, 1 to 3600 seconds (default 30)",
+     [](DaemonConfig& c, const Reader& v) { c.hook_timeout = seconds(v, 1, 3'600); }},
+};
+
 constexpr Key<PeerConfig> all_peer_keys[] = {
     {"name", "what the peer is called on the command line and in the history; letters, digits, '.', '_' and '-'",
      [](PeerConfig& c, const Reader& v) { c.name = v.name(); }},
@@ -132,6 +175,9 @@ std::span<const Key<PiholeConfig>> pihole_keys() {
 }
 std::span<const Key<SyncConfig>> sync_keys() {
   return all_sync_keys;
+}
+std::span<const Key<DaemonConfig>> daemon_keys() {
+  return all_daemon_keys;
 }
 std::span<const Key<PeerConfig>> peer_keys() {
   return all_peer_keys;

@@ -60,6 +60,7 @@ struct Key {
 std::span<const Key<NodeConfig>> node_keys();
 std::span<const Key<PiholeConfig>> pihole_keys();
 std::span<const Key<SyncConfig>> sync_keys();
+std::span<const Key<DaemonConfig>> daemon_keys();
 std::span<const Key<PeerConfig>> peer_keys();
 
 }  // namespace gsync::config

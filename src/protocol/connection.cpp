@@ -216,7 +216,8 @@ Connection::Woken Connection::wait(int other, util::Deadline deadline) {
     Lock lock(mutex_);
     throw_if_lost(lock);
     if (silence.passed()) {
-      lost_ = Error(ErrorCode::timeout, fmt::format("nothing was heard from the far side for {:g} s", std::chrono::duration<double>(quiet_).count()),
+      lost_ = Error(ErrorCode::timeout,
+                    fmt::format("nothing was heard from the far side for {:g} s", std::chrono::duration<double>(quiet_).count()),
                     "it was switched off, or the network between is down");
       throw Error(*lost_);
     }

@@ -24,7 +24,6 @@ bool records_can_be_synced(const model::NodeInfo& source, const model::NodeInfo&
 /// Whether `components` are the same on both by digest, as far as both can hold them.
 bool lists_differ(const model::NodeInfo& a, const model::NodeInfo& b);
 bool blocklists_differ(const model::NodeInfo& a, const model::NodeInfo& b);
-bool in_step(const model::NodeInfo& source, const model::NodeInfo& target, const model::Components& components);
 
 /// Tells the person what begins now. Does nothing when nobody listens.
 void begin_step(const Options& options, std::string step);

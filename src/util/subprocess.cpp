@@ -79,20 +79,6 @@ Prepared prepare(const Command& command) {
   return p;
 }
 
-/// Async-signal-safe. A capability that we do not have permitted is skipped: whether the child can do without it is the caller's question.
-void raise_ambient(const int* capabilities, std::size_t count) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-  if (::syscall(SYS_capget, &header, data) != 0) return;
-  for (std::size_t i = 0; i < count; ++i) {
-    auto word = static_cast<unsigned>(capabilities[i]) / 32;
-    if (word < _LINUX_CAPABILITY_U32S_3)
-      data[word].inheritable |= data[word].permitted & (1u << (static_cast<unsigned>(capabilities[i]) % 32));
-  }
-  if (::syscall(SYS_capset, &header, data) != 0) return;
-  for (std::size_t i = 0; i < count; ++i) ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilities[i], 0, 0);
-}
-
 /// Async-signal-safe. Closes every descriptor from `first` on.
 void close_from(unsigned first) {
 #ifdef SYS_close_range
@@ -243,6 +229,19 @@ class WithoutSigpipe {
 };
 
 }  // namespace
+
+void raise_ambient(const int* capabilities, std::size_t count) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::syscall(SYS_capget, &header, data) != 0) return;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto word = static_cast<unsigned>(capabilities[i]) / 32;
+    if (word < _LINUX_CAPABILITY_U32S_3)
+      data[word].inheritable |= data[word].permitted & (1u << (static_cast<unsigned>(capabilities[i]) % 32));
+  }
+  if (::syscall(SYS_capset, &header, data) != 0) return;
+  for (std::size_t i = 0; i < count; ++i) ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capabilities[i], 0, 0);
+}
 
 CommandResult run(const Command& command, Deadline deadline) {
   auto prepared = prepare(command);

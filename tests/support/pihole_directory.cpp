@@ -161,6 +161,11 @@ void PiholeDirectory::set_sync_lines(std::string lines) {
   write_config();
 }
 
+void PiholeDirectory::set_daemon_lines(std::string lines) {
+  daemon_lines_ = std::move(lines);
+  write_config();
+}
+
 void PiholeDirectory::set_pihole_lines(std::string lines) {
   pihole_lines_ = std::move(lines);
   write_config();
@@ -179,9 +184,11 @@ void PiholeDirectory::write_config() const {
                             toml_string(directory()), toml_string(dnsmasq()), toml_string(ftl_binary()), toml_string(pid_file()));
   if (options_.v5) pihole += fmt::format("\npihole_command = {}", toml_string(pihole_command()));
   if (options_.container) pihole = fmt::format("runtime = \"docker\"\ncontainer = {}", toml_string(options_.name));
-  std::string text =
-      fmt::format("[node]\nname = {}\nstate_directory = {}\n\n[pihole]\n{}\ndns_port = {}\n\n[sync]\nrecord_spacing_ms = 50\n{}\n",
-                  toml_string(options_.name), toml_string(state()), pihole_lines_.value_or(pihole), dns_port_, sync_lines_);
+  std::string text = fmt::format(
+      "[node]\nname = {}\nstate_directory = {}\n\n[pihole]\n{}\ndns_port = {}\n\n[sync]\nrecord_spacing_ms = "
+      "50\n{}\n\n[daemon]\nrun_directory = {}\n{}\n",
+      toml_string(options_.name), toml_string(state()), pihole_lines_.value_or(pihole), dns_port_, sync_lines_,
+      toml_string(run_directory()), daemon_lines_);
   for (const auto& peer : peers_) text += "\n" + peer + "\n";
   replace_text(config(), text, 0640);
 }

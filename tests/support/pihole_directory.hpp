@@ -65,6 +65,7 @@ class PiholeDirectory {
   std::string pid_file() const { return root_ + "/run/pihole-FTL.pid"; }
   std::string port_file() const { return root_ + "/run/port"; }
   std::string ftl_log() const { return root_ + "/run/ftl.log"; }
+  std::string run_directory() const { return root_ + "/run"; }
   std::string state() const { return root_ + "/state"; }
   std::string config() const { return root_ + "/gravity-sync.toml"; }
   std::string bin_directory() const { return root_ + "/bin"; }
@@ -83,6 +84,8 @@ class PiholeDirectory {
   void set_peers(std::vector<std::string> peers);
   /// Further lines of [sync], such as "ftl_deadline_seconds = 2".
   void set_sync_lines(std::string lines);
+  /// Further lines of [daemon], which has run_directory already.
+  void set_daemon_lines(std::string lines);
   /// Lines of [pihole] in place of all that stand there but dns_port.
   void set_pihole_lines(std::string lines);
 
@@ -101,6 +104,7 @@ class PiholeDirectory {
   std::uint16_t dns_port_ = 0;
   std::vector<std::string> peers_;
   std::string sync_lines_;
+  std::string daemon_lines_;
   std::optional<std::string> pihole_lines_;
 };
 

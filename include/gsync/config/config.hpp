@@ -10,6 +10,9 @@
 namespace gsync::config {
 
 enum class Mode : std::uint8_t { pull, push, sync };
+constexpr Mode last_of(Mode) {
+  return Mode::sync;
+}
 enum class Runtime : std::uint8_t {
   automatic,
   native,
@@ -64,11 +67,27 @@ struct PeerConfig {
   std::chrono::milliseconds idle_timeout{60'000};       ///< idle_timeout_seconds: without a byte from the peer while one is waited for
 };
 
+/// [daemon]
+struct DaemonConfig {
+  std::string run_directory = "/run/gravity-sync";  ///< the sockets
+  std::string agent_group = "gravity-sync";         ///< who of it may connect to agent.sock: the SSH account of the peers
+  std::chrono::milliseconds interval{300'000};      ///< interval_seconds: the safety net under inotify and the peers' word
+  std::chrono::milliseconds debounce{500};          ///< debounce_ms: so long nothing must change before a change is acted on
+  std::chrono::milliseconds debounce_limit{5'000};  ///< debounce_limit_ms: it is acted on then, whatever happens
+  std::string metrics_file;                         ///< for node_exporter's textfile collector; empty: none
+  std::vector<std::string> on_success;              ///< commands with their arguments, told of a run that changed something…
+  std::vector<std::string> on_failure;              ///< …and of a failure, and of its end
+  unsigned failures_before_hook = 3;
+  std::chrono::milliseconds hook_timeout{30'000};  ///< hook_timeout_seconds
+};
+
 struct Config {
   std::string path;                                     ///< where it was read from; empty: built-in defaults
+  std::string text;                                     ///< what stands there
   NodeConfig node;
   PiholeConfig pihole;
   SyncConfig sync;
+  DaemonConfig daemon;
   std::vector<PeerConfig> peers;
 
   /// The peer of that name, or the only one for an empty name. Error{config} naming the peers that there are.

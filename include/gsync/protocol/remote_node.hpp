@@ -22,7 +22,8 @@ struct Hello {
 struct Limits {
   std::chrono::milliseconds connect{10'000};  ///< until the far side's hello is there
   std::chrono::milliseconds idle{60'000};  ///< without a byte from the far side while we wait for one; it says "still working" in between
-  std::chrono::milliseconds quiet{60'000};  ///< without a byte while neither side waits for the other: both say that they are there, four times as often
+  /// Without a byte while neither side waits for the other. Both say that they are there, four times as often.
+  std::chrono::milliseconds quiet{60'000};
 };
 
 /// A node at the other end of a byte stream. A thread of its own tells the far side that we are still there; the stream is used by one

@@ -52,6 +52,9 @@ struct Result {
 /// started) before the Error goes on. Error{refused} when both have one node id (a cloned card, or a peer that is this host).
 Result replicate(model::Node& source, model::Node& target, const Options& options);
 
+/// Whether `components` are the same on both by digest, as far as both can hold them.
+bool in_step(const model::NodeInfo& source, const model::NodeInfo& target, const model::Components& components);
+
 /// A row that one side cannot hold (see model::Fit): neither a difference nor ever synced.
 struct UnfitRow {
   model::RowKey key;

@@ -18,7 +18,8 @@ class ByteStream {
   /// Writes all of `data`. Errors: timeout, unreachable.
   virtual void write(std::span<const std::byte> data, Deadline deadline) = 0;
   enum class Ready { stream, other, neither };
-  /// Waits until read() need not wait, `other` (a descriptor; -1: none) is readable, or the deadline. A stream that cannot tell says `stream` at once.
+  /// Waits until read() need not wait, `other` (a descriptor; -1: none) is readable, or the deadline. A stream that cannot tell says
+  /// `stream` at once.
   virtual Ready wait([[maybe_unused]] int other, [[maybe_unused]] Deadline deadline) { return Ready::stream; }
   /// Says that we will write no more. Never throws; repeated calls do nothing.
   virtual void close_write() noexcept = 0;

@@ -29,4 +29,8 @@ CommandResult run(const Command& command, Deadline deadline);
 /// What it said, errors first, on one printable line of bounded length.
 std::string words_of(const CommandResult& result);
 
+/// Between fork() and exec(), async-signal-safe: these capabilities outlast the exec(). One that we do not have permitted is skipped:
+/// whether the child can do without it is the caller's question.
+void raise_ambient(const int* capabilities, std::size_t count);
+
 }  // namespace gsync::util

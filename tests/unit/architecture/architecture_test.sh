@@ -4,7 +4,7 @@
 set -u
 
 # Above what stands where; a module may use only what is above it, and of that only what src/CMakeLists.txt links.
-modules='util model sqlite config replica pihole ssh protocol sync cli'
+modules='util model sqlite config replica pihole ssh protocol sync daemon cli'
 # Where a library's headers may be included: "header pattern|files".
 libraries='
 sqlite3\.h|^src/sqlite/
@@ -12,7 +12,7 @@ libssh/|^src/ssh/
 toml\+\+/|^src/config/|^src/pihole/pihole_toml\.cpp:
 CLI/|^src/cli/
 spdlog/|^src/cli/
-nlohmann/|^src/cli/|^src/pihole/ftl_config\.cpp:|^src/pihole/container_inspection\.cpp:
+nlohmann/|^src/cli/|^src/pihole/ftl_config\.cpp:|^src/pihole/container_inspection\.cpp:|^src/daemon/status_json\.cpp:
 zstd\.h|^src/protocol/|^src/replica/
 xxhash\.h|^src/model/
 '

@@ -218,6 +218,12 @@ TEST(Config, RefusesValuesThatAKeyCannotHave) {
                   Wrong{PEER "connect_timeout_seconds = 0", "f.toml:4: ", "not between 1 and 3600"},
                   Wrong{PEER "connect_timeout_seconds = 9223372036854775807", "f.toml:4: ", "not between"},
                   Wrong{"[sync]\nshrink_percent = 101", "f.toml:2: ", "not between 0 and 100"},
+                  Wrong{"[daemon]\ninterval_seconds = 0", "f.toml:2: ", "not between 1 and 86400"},
+                  Wrong{"[daemon]\non_failure = ['mail me']", "f.toml:2: ", "not a whole path"},
+                  Wrong{"[daemon]\nmetrics_file = '/tmp/metrics'", "f.toml:2: ", ".prom"},
+                  Wrong{"[daemon]\nrun_directory = 'run'", "f.toml:2: ", "not a whole path"},
+                  Wrong{"[daemon]\ndebounce_ms = 700\ndebounce_limit_ms = 600", "f.toml:3: ", "less than debounce_ms"},
+                  Wrong{"[daemon]\ndebounce_ms = 7000", "f.toml:1: ", "less than debounce_ms"},
                   Wrong{"[sync]\ncomponents = []", "f.toml:2: ", "must not be empty"},
                   Wrong{"[sync]\ncomponents = 'lists'", "f.toml:2: ", "expected an array of strings, found a string"},
                   Wrong{"[sync]\ncomponents = ['lists', 1]", "f.toml:2: ", "found a whole number"},
@@ -358,6 +364,11 @@ TEST(ConfigExample, ShowsTheDefaultsWhenEverySettingIsSwitchedOn) {
   EXPECT_EQ(config.sync.ftl_deadline, defaults.sync.ftl_deadline);
   EXPECT_EQ(config.sync.lock_deadline, defaults.sync.lock_deadline);
   EXPECT_EQ(config.sync.record_spacing, defaults.sync.record_spacing);
+  EXPECT_EQ(config.daemon.run_directory, defaults.daemon.run_directory);
+  EXPECT_EQ(config.daemon.agent_group, defaults.daemon.agent_group);
+  EXPECT_EQ(config.daemon.interval, defaults.daemon.interval);
+  EXPECT_EQ(config.daemon.debounce, defaults.daemon.debounce);
+  EXPECT_EQ(config.daemon.debounce_limit, defaults.daemon.debounce_limit);
   ASSERT_EQ(config.peers.size(), 1u);
   const PeerConfig peer;
   EXPECT_EQ(config.peers[0].name, "ph2");
@@ -371,7 +382,7 @@ TEST(ConfigExample, ShowsTheDefaultsWhenEverySettingIsSwitchedOn) {
 TEST(ConfigExample, ShowsEveryKeyThatThereIs) {
   const auto text = "\n" + switched_on(example());
   int keys = 0;
-  for (const std::string section : {"[node]", "[pihole]", "[sync]", "[[peer]]"}) {
+  for (const std::string section : {"[node]", "[pihole]", "[sync]", "[daemon]", "[[peer]]"}) {
     // An unknown key's hint lists the section's keys.
     const auto hint = error_in(section + "\nzzzzzzzzzz = 1").hint();
     const auto colon = hint.find(": ");
@@ -382,7 +393,7 @@ TEST(ConfigExample, ShowsEveryKeyThatThereIs) {
       EXPECT_THAT(text, HasSubstr("\n" + key + " = ")) << section;
     }
   }
-  EXPECT_EQ(keys, 2 + 9 + 7 + 11);
+  EXPECT_EQ(keys, 2 + 9 + 7 + 10 + 11);
 }
 
 }  // namespace

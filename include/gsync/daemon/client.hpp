@@ -1,0 +1,21 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "gsync/daemon/status.hpp"
+
+namespace gsync::daemon {
+
+/// Asks the daemon whose sockets are in `run_directory`. The answer is one line of JSON; nullopt when no daemon runs there. Errors: refused
+/// (may not connect), timeout, and what the daemon answers.
+std::optional<std::string> ask(const std::string& run_directory, const Request& request);
+
+/// Gives each line of JSON as it comes, until the daemon ends (true) or `on_line` says false. False at once when no daemon runs there.
+bool follow(const std::string& run_directory, const std::function<bool(const std::string& line)>& on_line);
+
+/// For an agent that sshd started: passes standard input and output on to the daemon's agent.sock until one side ends. False, and nothing
+/// was read, when nobody listens there, or when we may not connect (then the agent serves by itself or says what is missing).
+bool relay(const std::string& run_directory, const std::string& peer, bool read_only);
+
+}  // namespace gsync::daemon

@@ -1,0 +1,14 @@
+#pragma once
+#include <string>
+
+#include "gsync/model/node.hpp"
+#include "gsync/protocol/remote_node.hpp"
+#include "gsync/util/clock.hpp"
+
+namespace gsync::daemon {
+
+/// The process that serves `here` to one agent that connected to agent.sock, until the connection ends, the supervisor is gone, or SIGTERM
+/// (which waits for the end of a request). `hello` is how this node introduces itself.
+void run_server(model::Node& here, const protocol::Hello& hello, util::Clock& clock);
+
+}  // namespace gsync::daemon

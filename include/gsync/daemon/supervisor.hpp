@@ -1,0 +1,48 @@
+#pragma once
+#include <sys/types.h>
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gsync/config/config.hpp"
+#include "gsync/pihole/installation.hpp"
+#include "gsync/replica/state_store.hpp"
+#include "gsync/util/clock.hpp"
+
+namespace gsync::daemon {
+
+struct SupervisorParts {
+  config::Config config;
+  std::function<config::Config()> load;  ///< reads it again
+  const pihole::Installation& installation;
+  replica::StateStore& state;
+  util::Clock& clock;
+  std::string name;      ///< of this node
+  std::string software;  ///< our version
+};
+
+/// The daemon's first process: watches this Pi-hole's files, starts a worker for each peer and a server for each agent that connects, tells
+/// them what happened, and answers on status.sock. It opens no database and talks to no peer itself, so nothing of theirs can stop it.
+/// Returns after SIGTERM or SIGINT, when the children have ended (some seconds at most). Errors: config, busy (another daemon runs here),
+/// io.
+void run_supervisor(const SupervisorParts& parts);
+
+/// nullopt when there is no such group.
+std::optional<gid_t> group_id(const std::string& name);
+
+/// Error{config} for what only the daemon cannot do.
+void check_config(const config::Config& config);
+
+/// Which peers are paused, and why. Kept over restarts.
+std::map<std::string, std::string> paused_peers(const replica::StateStore& state);
+void set_paused(replica::StateStore& state, const std::string& peer, const std::string& why);
+void set_resumed(replica::StateStore& state, const std::string& peer);
+
+/// Whether a daemon was ever started on this node.
+bool has_run(const replica::StateStore& state);
+void set_has_run(replica::StateStore& state);
+
+}  // namespace gsync::daemon

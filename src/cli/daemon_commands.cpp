@@ -1,0 +1,60 @@
+#include "commands.hpp"
+#include "gsync/daemon/client.hpp"
+#include "gsync/daemon/server.hpp"
+#include "gsync/daemon/supervisor.hpp"
+#include "gsync/daemon/worker.hpp"
+
+namespace gsync::cli {
+
+ExitCode run_daemon(Context& context) {
+  const auto& invocation = context.invocation();
+  daemon::run_supervisor({context.config(), [&invocation] { return config::load(invocation.config); }, context.installation(),
+                          context.state(), context.clock(), context.here().label(), software_version()});
+  return ExitCode::done;
+}
+
+ExitCode run_worker(Context& context) {
+  const auto& peer = context.peer();
+  daemon::run_worker({context.config(), peer, context.installation(), context.here(), context.clock(), [&] {
+                        auto connection = context.connect(peer);
+                        return daemon::Connected{std::move(connection.session), std::move(connection.node)};
+                      }});
+  return ExitCode::done;
+}
+
+ExitCode run_serve(Context& context) {
+  daemon::run_server(context.here(), context.hello(), context.clock());
+  return ExitCode::done;
+}
+
+bool relay_to_daemon(const Invocation& invocation) {
+  std::string run_directory = config::DaemonConfig{}.run_directory;
+  try {
+    run_directory = config::load(invocation.config).daemon.run_directory;
+  } catch (const Error&) {
+    // The account that sshd logs in may not be allowed to read it.
+  }
+  return daemon::relay(run_directory, invocation.peer, invocation.read_only);
+}
+
+bool pause_by_daemon(const Invocation& invocation, Output& output) {
+  const auto config = config::load(invocation.config);
+  const auto& peer = config.peer(invocation.peer).name;
+  const bool pause = invocation.command == Command::pause;
+  if (!daemon::ask(config.daemon.run_directory, {pause ? "pause" : "resume", peer, "by hand"})) return false;
+  output.done(pause ? peer + " is left alone until `gravity-sync resume " + peer + "`" : peer + " is synced again");
+  return true;
+}
+
+ExitCode run_pause(Context& context) {
+  const auto& peer = context.peer().name;
+  const bool pause = context.invocation().command == Command::pause;
+  if (pause)
+    daemon::set_paused(context.state(), peer, "by hand");
+  else
+    daemon::set_resumed(context.state(), peer);
+  context.output().done(peer + (pause ? " will be left alone" : " will be synced") + " when the daemon runs (it does not run now)");
+  return ExitCode::done;
+}
+
+}  // namespace gsync::cli

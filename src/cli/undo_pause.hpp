@@ -1,0 +1,27 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "context.hpp"
+
+namespace gsync::cli {
+
+/// Before something is brought back: the peers that the daemon pulls from would overwrite it at once, so they are paused. Resumed again
+/// unless keep() says that something was brought back. Does nothing where no daemon has ever run.
+class UndoPause {
+ public:
+  /// `why` is shown by `status`.
+  UndoPause(Context& context, const std::string& why);
+  ~UndoPause();
+  UndoPause(const UndoPause&) = delete;
+  UndoPause& operator=(const UndoPause&) = delete;
+
+  /// They stay paused, and the person hears of it.
+  void keep();
+
+ private:
+  Context& context_;
+  std::vector<std::string> paused_;
+};
+
+}  // namespace gsync::cli

@@ -1,0 +1,84 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "gsync/daemon/client.hpp"
+#include "preface.hpp"
+#include "sockets.hpp"
+
+namespace gsync::daemon {
+namespace {
+
+/// Bytes on their way from one descriptor to another.
+class Way {
+ public:
+  Way(int from, int to) : from_(from), to_(to) {}
+
+  pollfd in() const { return {size_ == 0 && open_ ? from_ : -1, POLLIN, 0}; }
+  pollfd out() const { return {size_ > 0 ? to_ : -1, POLLOUT, 0}; }
+  /// False when there will be no more.
+  bool read() {
+    const auto n = ::read(from_, buffer_.data(), buffer_.size());
+    if (n < 0) return errno == EINTR || errno == EAGAIN || (open_ = false);
+    size_ = static_cast<std::size_t>(n);
+    begin_ = 0;
+    return open_ = n > 0;
+  }
+  /// False when nobody takes them.
+  bool write() {
+    const auto n = ::write(to_, buffer_.data() + begin_, size_);
+    if (n < 0) return errno == EINTR || errno == EAGAIN;
+    begin_ += static_cast<std::size_t>(n);
+    size_ -= static_cast<std::size_t>(n);
+    return true;
+  }
+  void put(std::string_view bytes) {
+    std::copy(bytes.begin(), bytes.end(), buffer_.begin());
+    size_ = bytes.size();
+  }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  int from_;
+  int to_;
+  bool open_ = true;
+  std::array<char, 32768> buffer_;
+  std::size_t begin_ = 0;
+  std::size_t size_ = 0;
+};
+
+util::Fd connect_quietly(const std::string& path) {
+  try {
+    return connect_to(path);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+bool relay(const std::string& run_directory, const std::string& peer, bool read_only) {
+  const auto socket = connect_quietly(run_directory + "/agent.sock");
+  if (!socket) return false;
+  Way there(0, socket.get());
+  Way back(socket.get(), 1);
+  there.put(to_line({peer, read_only}));
+  for (bool ended = false;;) {
+    std::array<pollfd, 4> p{there.in(), there.out(), back.in(), back.out()};
+    if (::poll(p.data(), p.size(), -1) < 0 && errno != EINTR) throw_errno(errno, "cannot wait for the daemon");
+    if (p[1].revents && !there.write()) return true;
+    if (p[3].revents && !back.write()) return true;
+    if (p[0].revents && !there.read()) ended = true;
+    // What the daemon has said until its end is passed on before we go.
+    if (p[2].revents && !back.read()) return true;
+    if (!ended || !there.empty()) continue;
+    ::shutdown(socket.get(), SHUT_WR);
+    ended = false;
+  }
+}
+
+}  // namespace gsync::daemon

@@ -1,0 +1,67 @@
+#include "gsync/daemon/server.hpp"
+
+#include <signal.h>
+
+#include "child.hpp"
+#include "gsync/protocol/agent.hpp"
+#include "gsync/util/fd_stream.hpp"
+#include "preface.hpp"
+#include "signals.hpp"
+
+namespace gsync::daemon {
+namespace {
+
+constexpr std::chrono::seconds preface_time{10};
+
+bool term_is_pending() {
+  sigset_t pending;
+  ::sigemptyset(&pending);
+  ::sigpending(&pending);
+  return ::sigismember(&pending, SIGTERM) == 1;
+}
+
+/// Whether this node changed since the client was told.
+bool take_orders(const util::Fd& control) {
+  bool changed = false;
+  for (std::string bytes;;) {
+    switch (receive_packet(control.get(), bytes)) {
+      case Packet::there:
+        changed = changed || util::decode<Order>(bytes).kind == Order::Kind::changed;
+        break;
+      case Packet::none:
+        return changed;
+      case Packet::closed:
+        throw Error(ErrorCode::cancelled, "the daemon ended");
+    }
+  }
+}
+
+}  // namespace
+
+void run_server(model::Node& here, const protocol::Hello& hello, util::Clock& clock) {
+  const util::Fd control(Child::control_fd);
+  util::FdStream stream{util::Fd(Child::stream_fd)};
+  const auto preface = read_preface(stream, util::Deadline::in(preface_time));
+  Report report;
+  report.agent = AgentStatus{preface.peer, preface.read_only, clock.unix_time()};
+  send(control, report);
+
+  // A request is brought to its end; the supervisor closes the control socket, too, so that an idle one ends at once.
+  const TermWaits term;
+  protocol::AgentOptions options;
+  options.hello = hello;
+  options.peer = preface.peer;
+  options.read_only = preface.read_only;
+  options.changes = control.get();
+  options.take_change = [&] {
+    if (term_is_pending()) throw Error(ErrorCode::cancelled, "the daemon ends");
+    return take_orders(control);
+  };
+  try {
+    protocol::serve(here, stream, options);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::cancelled) throw;
+  }
+}
+
+}  // namespace gsync::daemon
