@@ -136,6 +136,7 @@ std::string or_unknown(const std::string& text) {
 
 std::vector<Line> label_lines(const std::vector<std::pair<std::string, std::string>>& pairs) {
   std::vector<Line> lines;
+  lines.reserve(pairs.size());
   for (const auto& [label, value] : pairs) lines.push_back({fmt::format("  {:<16} {}", label, value), Style::plain});
   return lines;
 }
@@ -261,6 +262,7 @@ std::vector<Line> history_entry_text(const model::HistoryEntry& entry) {
 
 std::vector<Line> versions_text(const std::vector<model::VersionInfo>& versions) {
   std::vector<Line> lines;
+  lines.reserve(versions.size());
   for (const auto& version : versions)
     lines.push_back(
         {fmt::format("{:>5}  {}  {}, {}  {}", version.id, human_time(version.time), plural(version.list_rows, "list entry", "list entries"),

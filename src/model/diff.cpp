@@ -12,7 +12,7 @@ namespace gsync::model {
 namespace {
 
 /// Above this many cells the table of the longest common subsequence would take more memory than a display is worth.
-constexpr std::size_t max_table = 2000 * 2000;
+constexpr std::size_t max_table = 4'000'000;
 
 /// Which lines of each side are common to both, in the same order on both.
 struct Common {

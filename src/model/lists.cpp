@@ -10,7 +10,7 @@
 namespace gsync::model {
 namespace {
 
-constexpr std::size_t max_text = 64 * 1024;
+constexpr std::size_t max_text = 64u << 10;
 constexpr std::size_t max_shown = 120;
 
 std::string_view words(const RowKey& key) {

@@ -77,7 +77,8 @@ std::optional<Located> locate(const std::vector<Mount>& mounts, const std::strin
       done.resize(done.empty() ? 0 : done.rfind('/'));
       continue;
     }
-    const auto next = done + "/" + name;
+    auto next = done;
+    next.append("/").append(name);
     const auto* mount = mount_of(mounts, next);
     if (!mount) {
       // Above a mount the container's own layer is taken for plain directories.

@@ -140,6 +140,7 @@ Compiled read_compiled(sqlite::Database& database, const Shape& shape) {
       last_id = id;
     }
     std::vector<CompiledSet> result;
+    result.reserve(sets.size());
     for (const auto& [adlist, digest] : sets) result.push_back({adlist, digest});
     std::sort(result.begin(), result.end());
     return result;

@@ -97,7 +97,7 @@ Shape shape_of(sqlite::Database& database) {
     if (names.table == model::Table::domain) require(path, table, columns, {"type"});
     if (names.by_group != nullptr) require(path, names.by_group, columns_of(database, names.by_group), {names.item, "group_id"});
     for (const auto& column : columns) {
-      if (!known.contains(column)) shape.unknown_columns.push_back(table + "." + column);
+      if (!known.contains(column)) shape.unknown_columns.push_back(fmt::format("{}.{}", table, column));
     }
   }
   auto antigravity = columns_of(database, "antigravity");

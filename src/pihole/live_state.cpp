@@ -122,8 +122,12 @@ LiveContent LiveState::read(const replica::Identity& identity) {
     if (!locked_) lock = shadow_.lock(util::Deadline::in(lock_deadline_));
     content.summary.identity = identity;
     refresh_shadow(content, replica::Shadow::Previous::keep);
-    auto shadow = shadow_.open_reader();
-    content.compiled = read_compiled(shadow, shape_of(shadow));
+    try {
+      auto shadow = shadow_.open_reader();
+      content.compiled = read_compiled(shadow, shape_of(shadow));
+    } catch (const Error& error) {
+      distrust_shadow(error);
+    }
   }
   content.summary = summarise(identity, content.shape, content.rows, content.compiled);
   return content;
@@ -160,6 +164,16 @@ void LiveState::copy_live_to_building(const LiveContent& content, replica::Shado
   auto want = static_cast<std::uint64_t>(expected.size) + (1u << 20);
   if (want > have) require_free_space(want - have);
   if (there && replay_last_publish(content)) return;
+  try {
+    copy_by_backup(expected, previous);
+  } catch (const Error& error) {
+    // Before live is blamed: what could not be used may have been our own old shadow, which is gone now.
+    if (!there || (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::io)) throw;
+    copy_by_backup(expected, previous);
+  }
+}
+
+void LiveState::copy_by_backup(const replica::Identity& expected, replica::Shadow::Previous previous) {
   shadow_.begin(previous);
   try {
     {
@@ -211,6 +225,13 @@ void LiveState::refresh_shadow(const LiveContent& content, replica::Shadow::Prev
   auto shadow = shadow_.identity();
   GSYNC_ASSERT(shadow.has_value());
   state_.set_value("shadow", util::encode(ShadowSummary{*shadow, identity.device, identity.inode, content.rows.mark}));
+}
+
+void LiveState::distrust_shadow(const Error& error) {
+  if (error.code() != ErrorCode::corrupt) throw error;
+  shadow_.remove();
+  throw Error(ErrorCode::conflict, fmt::format("our own copy of {} was damaged ({}); it is made anew", live_.path(), error.what()),
+              "run it again");
 }
 
 void LiveState::remember(const LiveContent& content) {

@@ -9,6 +9,7 @@
 #include "gsync/replica/shadow.hpp"
 #include "gsync/replica/state_store.hpp"
 #include "gsync/util/clock.hpp"
+#include "gsync/util/error.hpp"
 
 namespace gsync::pihole {
 
@@ -102,6 +103,10 @@ class LiveState {
   /// null when more than rows changed.
   void published(LiveContent content, const LiveContent* before, const std::vector<model::RowChange>* rows);
 
+  /// What reading the shadow threw. If it says that the shadow is damaged, the shadow is removed, and it is Error{conflict}: live is not to be blamed, and the next attempt
+  /// begins with a new copy.
+  [[noreturn]] void distrust_shadow(const Error& error);
+
   void set_locked(bool locked) { locked_ = locked; }
 
  private:
@@ -110,6 +115,7 @@ class LiveState {
   void refresh_shadow(const LiveContent& content, replica::Shadow::Previous previous);
   GravityRows read_rows_in_steps(sqlite::Database& database, const Shape& shape);
   std::optional<CompileSummary> remembered_compile(const replica::Identity& identity, const CompileMark& mark);
+  void copy_by_backup(const replica::Identity& expected, replica::Shadow::Previous previous);
   bool replay_last_publish(const LiveContent& content);
   bool shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark);
   void require_free_space(std::uint64_t bytes);

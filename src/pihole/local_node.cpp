@@ -64,6 +64,24 @@ class MergedReader final : public model::BlocklistReader {
   std::optional<model::BlocklistRow>* given_ = nullptr;
 };
 
+/// Rows from the shadow, which may turn out to be damaged.
+class ShadowReader final : public model::BlocklistReader {
+ public:
+  ShadowReader(std::unique_ptr<model::BlocklistReader> rows, LiveState& state) : rows_(std::move(rows)), state_(state) {}
+  const std::vector<model::BlocklistAnswer>& answers() const override { return rows_->answers(); }
+  std::optional<model::BlocklistRow> next() override {
+    try {
+      return rows_->next();
+    } catch (const Error& error) {
+      state_.distrust_shadow(error);
+    }
+  }
+
+ private:
+  std::unique_ptr<model::BlocklistReader> rows_;
+  LiveState& state_;
+};
+
 std::string host_name() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
@@ -244,7 +262,12 @@ class LocalNode::Impl {
     std::unique_ptr<model::BlocklistReader> sets;
     if (!whole.empty()) {
       live_state_.refresh_shadow(content);
-      sets = read_blocklist(shadow_.open_reader(), content.shape, whole, answers);
+      try {
+        sets = read_blocklist(shadow_.open_reader(), content.shape, whole, answers);
+      } catch (const Error& error) {
+        live_state_.distrust_shadow(error);
+      }
+      sets = std::make_unique<ShadowReader>(std::move(sets), live_state_);
     }
     if (changed.empty() && sets) return sets;
     return std::make_unique<MergedReader>(std::move(sets), changed.empty() ? nullptr : delta.read(changed), std::move(answers));

@@ -46,12 +46,18 @@ void NewVersion::check_blocklist_shrink(const model::Lists& after) {
 
 void NewVersion::make() {
   auto like = target_file();
+  const bool reused = parts_.shadow.identity().has_value();
   try {
     if (change_.whole_copy)
       receive_copy();
     else
       change_rows();
     parts_.shadow.finish(like);
+  } catch (const Error& error) {
+    parts_.shadow.discard();
+    // The next attempt starts from a new copy of live, and tells which of the two it is that is damaged.
+    if (reused && !change_.whole_copy) parts_.live_state.distrust_shadow(error);
+    throw;
   } catch (...) {
     parts_.shadow.discard();
     throw;

@@ -193,8 +193,8 @@ Greeting exchange_hellos(util::ByteStream& stream, const Hello& ours, const Limi
     report_junk(stream, words, limits, peer, side);
   }
   auto words = read_first_words(stream, deadline);
-  auto end = words.bytes.find('\n');
-  if (end == std::string::npos || end > max_line) report_junk(stream, words, limits, peer, side);
+  auto end = words.bytes.find('\n');  // npos is greater than everything
+  if (end > max_line) report_junk(stream, words, limits, peer, side);
   auto theirs = parse_hello(std::string_view(words.bytes).substr(0, end));
   if (!theirs) report_junk(stream, words, limits, peer, side);
   if (theirs->protocol != ours.protocol) report_mismatch(ours, *theirs, peer);

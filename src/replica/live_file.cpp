@@ -8,7 +8,9 @@
 
 namespace gsync::replica {
 
-std::string to_string(const Identity& i) { return fmt::format("{:x}:{:x}:{:x}:{:x}:{:x}", i.device, i.inode, i.size, i.mtime_ns, i.change_counter); }
+std::string to_string(const Identity& i) {
+  return fmt::format("{:x}:{:x}:{:x}:{:x}:{:x}", i.device, i.inode, i.size, i.mtime_ns, i.change_counter);
+}
 
 Identity identity_of(int fd) {
   struct stat st {};
@@ -37,8 +39,9 @@ std::shared_mutex& LiveFile::guard() const {
 
 LiveFile::Reader LiveFile::open_reader() {
   std::shared_lock lock(guard());
-  if (!files_.stat_at(directory_.get(), name_)) {
-    throw Error(ErrorCode::not_found, fmt::format("{} does not exist", path_), "run `pihole -g` to make it, or take a whole database with `gravity-sync pull --full`");
+  if (!is_there()) {
+    throw Error(ErrorCode::not_found, fmt::format("{} does not exist", path_),
+                "run `pihole -g` to make it, or take a whole database with `gravity-sync pull --full`");
   }
   sqlite::Database database(path_, sqlite::OpenMode::read_only);
   // A writer's commit is over in milliseconds; FTL and the web page see nothing of our waiting.
@@ -46,29 +49,37 @@ LiveFile::Reader LiveFile::open_reader() {
   return Reader(std::move(lock), std::move(database));
 }
 
+bool LiveFile::is_there() {
+  const auto st = files_.stat_at(directory_.get(), name_);
+  // To open a pipe would take until somebody else opens it. Symbolic links are for open_at() to refuse.
+  if (st && !S_ISREG(st->st_mode) && !S_ISLNK(st->st_mode))
+    throw Error(ErrorCode::corrupt, fmt::format("{} is not a file", path_), "see what stands in its place");
+  return st.has_value();
+}
+
 LiveFile::Raw LiveFile::open_raw() {
   std::unique_lock lock(guard());
+  is_there();
   auto fd = files_.open_at(directory_.get(), name_, O_RDWR);
   return Raw(std::move(lock), std::move(fd));
 }
 
 std::optional<Identity> LiveFile::identity() {
   std::unique_lock lock(guard());
-  if (!files_.stat_at(directory_.get(), name_)) return std::nullopt;
-  auto fd = files_.open_at(directory_.get(), name_, O_RDONLY);
-  return identity_of(fd.get());
+  if (!is_there()) return std::nullopt;
+  return identity_of(files_.open_at(directory_.get(), name_, O_RDONLY).get());
 }
 
 std::optional<sqlite::FileHeader> LiveFile::header() {
   std::unique_lock lock(guard());
-  if (!files_.stat_at(directory_.get(), name_)) return std::nullopt;
-  auto fd = files_.open_at(directory_.get(), name_, O_RDONLY);
-  return sqlite::read_header(fd.get());
+  if (!is_there()) return std::nullopt;
+  return sqlite::read_header(files_.open_at(directory_.get(), name_, O_RDONLY).get());
 }
 
 std::optional<std::string> LiveFile::wal_mode() {
   auto found = header();
-  if (found && found->wal) return fmt::format("{} is in WAL mode, which Pi-hole does not use: exchanging it would lose what stands in its -wal file", path_);
+  if (found && found->wal)
+    return fmt::format("{} is in WAL mode, which Pi-hole does not use: exchanging it would lose what stands in its -wal file", path_);
   if (auto wal = files_.stat_at(directory_.get(), name_ + "-wal"); wal && wal->st_size > 0) {
     return fmt::format("{}-wal exists: another program uses the database in WAL mode", path_);
   }

@@ -64,15 +64,24 @@ void Shadow::remove_journals(const std::string& of) {
   for (const char* suffix : {"-journal", "-wal", "-shm"}) live_.files().unlink_at(directory(), of + suffix);
 }
 
+void Shadow::clear(const std::string& file) {
+  auto& files = live_.files();
+  if (auto st = files.stat_at(directory(), file); st && S_ISDIR(st->st_mode)) {
+    // Ours are files: what is in it is somebody else's.
+    throw Error(ErrorCode::refused, fmt::format("{}/{} is a directory, where a file of ours belongs", path_, file), fmt::format("look into it, then: sudo rm -r {}/{}", path_, file));
+  }
+  files.unlink_at(directory(), file);
+}
+
 void Shadow::begin(Previous previous) {
   auto& files = live_.files();
   for (const char* file : {name, building, previous_name}) remove_journals(file);
-  files.unlink_at(directory(), building);
-  files.unlink_at(directory(), previous_name);
+  clear(building);
+  clear(previous_name);
   auto st = files.stat_at(directory(), name);
   if (st && (!S_ISREG(st->st_mode) || st->st_nlink != 1)) {
     // Somebody else's link would be written through.
-    files.unlink_at(directory(), name);
+    clear(name);
     st.reset();
   }
   if (st && previous == Previous::reuse && open_elsewhere(files.open_at(directory(), name, O_RDWR).get()) != OpenElsewhere::no) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <zstd.h>
 
 #include <cerrno>
@@ -96,20 +97,23 @@ class StateStore::Impl {
                   "install the newer version again");
     }
     auto id = value("node_id");
-    if (!id) throw Error(ErrorCode::corrupt, fmt::format("{} has lost this node's id", database_.path()), "remove the file; this node then gets a new id");
+    if (!id) throw Error(ErrorCode::corrupt, fmt::format("{} has lost this node's id", database_.path()));
     node_id_ = *id;
   }
 
   static sqlite::Database open(const std::string& path) {
+    struct stat st {};
+    if (::lstat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode)) throw Error(ErrorCode::corrupt, path + " is not a file");
     // The file appears with its final mode: a household's lists are nobody else's business. Only a file that is made here is closed again, so that no lock of another
     // connection of this process is dropped.
-    util::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    { const util::Fd made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)); }
     return sqlite::Database(path, sqlite::OpenMode::create);
   }
 
   void create() {
     sqlite::Transaction transaction(database_);
     if (database_.query_int("PRAGMA user_version").value_or(0) != 0) return;  // another process was quicker
+    if (database_.query_int("SELECT count(*) FROM sqlite_master").value_or(0) != 0) throw Error(ErrorCode::corrupt, fmt::format("{} is a database of another program", database_.path()));
     database_.execute(schema);
     auto insert = database_.prepare("INSERT INTO value VALUES ('node_id', ?)");
     insert.bind_blob(1, util::random_hex(16)).run();
@@ -172,7 +176,14 @@ void StateStore::Batch::commit() {
   store_ = nullptr;
 }
 
-StateStore::StateStore(const std::string& directory, util::Clock& clock, const Bounds& bounds) : impl_(std::make_unique<Impl>(directory, clock, bounds)) {}
+StateStore::StateStore(const std::string& directory, util::Clock& clock, const Bounds& bounds) {
+  try {
+    impl_ = std::make_unique<Impl>(directory, clock, bounds);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::corrupt) throw;
+    throw Error(ErrorCode::corrupt, error.what(), fmt::format("move it away: sudo mv {0}/state.db {0}/state.db.damaged; then history, kept versions and this node's id begin anew", directory));
+  }
+}
 StateStore::~StateStore() = default;
 
 const std::string& StateStore::node_id() const { return impl_->node_id_; }

@@ -12,6 +12,7 @@ namespace gsync::sqlite {
 namespace {
 
 constexpr int max_restarts = 8;
+constexpr int pages_kept_back = 16;  // of the destination, between two steps
 
 /// With a busy timeout the source would be waited for inside a step, and the pause after a step is a multiple of how long that took.
 class NoBusyTimeout {
@@ -22,6 +23,21 @@ class NoBusyTimeout {
   ~NoBusyTimeout() { database_.set_busy_timeout(std::chrono::milliseconds(before_)); }
   NoBusyTimeout(const NoBusyTimeout&) = delete;
   NoBusyTimeout& operator=(const NoBusyTimeout&) = delete;
+
+ private:
+  Database& database_;
+  std::int64_t before_;
+};
+
+/// The last step writes what the destination's cache holds, and the source stays locked until that is done.
+class SmallCache {
+ public:
+  explicit SmallCache(Database& database) : database_(database), before_(database.query_int("PRAGMA cache_size").value_or(-2000)) {
+    database_.execute(fmt::format("PRAGMA cache_size={}", pages_kept_back));
+  }
+  ~SmallCache() { sqlite3_exec(database_.handle(), fmt::format("PRAGMA cache_size={}", before_).c_str(), nullptr, nullptr, nullptr); }
+  SmallCache(const SmallCache&) = delete;
+  SmallCache& operator=(const SmallCache&) = delete;
 
  private:
   Database& database_;
@@ -48,6 +64,7 @@ void Pacer::pause() {
 
 void backup(Database& source, Database& destination, const Pace& pace, util::Clock& clock, util::Deadline deadline,
             const std::function<void(int, int)>& progress) {
+  SmallCache little_left(destination);
   std::unique_ptr<sqlite3_backup, BackupFinisher> copy(sqlite3_backup_init(destination.handle(), "main", source.handle(), "main"));
   if (!copy) fail(sqlite3_extended_errcode(destination.handle()), destination.handle(), destination.path(), "begin the backup");
 

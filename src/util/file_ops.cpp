@@ -1,9 +1,11 @@
 #include "gsync/util/file_ops.hpp"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <stdio.h>
 
 #include <cerrno>
+#include <system_error>
 
 #include "gsync/util/error.hpp"
 
@@ -18,6 +20,13 @@ auto repeat(Call call) {
     result = call();
   } while (result < 0 && errno == EINTR);
   return result;
+}
+
+/// What a file that is bound to its name alone answers (docker -v file:file).
+[[noreturn]] void cannot_move(int error, const std::string& what) {
+  if (error != EBUSY && error != EXDEV) throw_errno(error, what);
+  throw Error(ErrorCode::refused, fmt::format("{}: {} (one of them is a mount of its own)", what, std::generic_category().message(error)),
+              "mount the directory that holds the file, not the file alone");
 }
 
 }  // namespace
@@ -77,17 +86,17 @@ bool PosixFileOps::unlink_at(int dir, const std::string& name) {
 }
 
 void PosixFileOps::rename_at(int from_dir, const std::string& from, int to_dir, const std::string& to) {
-  if (::renameat(from_dir, from.c_str(), to_dir, to.c_str()) != 0) throw_errno(errno, "cannot rename " + from + " to " + to);
+  if (::renameat(from_dir, from.c_str(), to_dir, to.c_str()) != 0) cannot_move(errno, "cannot rename " + from + " to " + to);
 }
 
 void PosixFileOps::link_at(int from_dir, const std::string& from, int to_dir, const std::string& to) {
-  if (::linkat(from_dir, from.c_str(), to_dir, to.c_str(), 0) != 0) throw_errno(errno, "cannot link " + from + " as " + to);
+  if (::linkat(from_dir, from.c_str(), to_dir, to.c_str(), 0) != 0) cannot_move(errno, "cannot link " + from + " as " + to);
 }
 
 bool PosixFileOps::exchange_at(int a_dir, const std::string& a, int b_dir, const std::string& b) {
   if (::renameat2(a_dir, a.c_str(), b_dir, b.c_str(), RENAME_EXCHANGE) == 0) return true;
   if (errno == EINVAL || errno == ENOSYS || errno == EPERM) return false;
-  throw_errno(errno, "cannot exchange " + a + " and " + b);
+  cannot_move(errno, "cannot exchange " + a + " and " + b);
 }
 
 Fd open_directory(const std::string& path) {

@@ -27,6 +27,8 @@ std::optional<std::string> read_file(const std::string& path, std::size_t limit)
 }
 
 std::string read_file(const Fd& fd, const std::string& path, std::size_t limit) {
+  struct stat st {};
+  if (::fstat(fd.get(), &st) == 0 && !S_ISREG(st.st_mode)) throw Error(ErrorCode::io, path + " is not a file");
   std::string content;
   char buffer[16384];
   for (;;) {

@@ -1,6 +1,7 @@
 #include "gsync/util/subprocess.hpp"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
@@ -72,7 +73,7 @@ Prepared prepare(const Command& command) {
   for (const auto& argument : command.argv) p.argv.push_back(const_cast<char*>(argument.c_str()));
   p.argv.push_back(nullptr);
   if (command.environment) {
-    for (const auto& [key, value] : *command.environment) p.variables.push_back(key + "=" + value);
+    for (const auto& [key, value] : *command.environment) p.variables.push_back(fmt::format("{}={}", key, value));
     for (auto& variable : p.variables) p.environment_copy.push_back(variable.data());
     p.environment_copy.push_back(nullptr);
   }

@@ -1,7 +1,5 @@
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -9,6 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "support/dns_probe.hpp"
+#include "support/ftl_process.hpp"
+#include "support/private_mounts.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -57,36 +58,25 @@ TEST_F(Disk, ARunThatIsKilledByItsFirstTooLargeWriteLeavesTheOldVersion) {
   expect_old_version_and_a_good_next_run(nodes, before);
 }
 
-/// A small filesystem of our own, in a mount namespace of this thread that ends with it.
+/// A small filesystem that temporary directories are made on.
 class SmallDisk {
  public:
   explicit SmallDisk(std::size_t bytes) {
-    if (::geteuid() != 0) {
-      reason_ = "only root can mount a small filesystem";
-      return;
-    }
-    const auto options = fmt::format("size={}", bytes);
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", where_.path().c_str(), "tmpfs", 0, options.c_str()) != 0) {
-      reason_ = fmt::format("a small filesystem cannot be mounted here: {}", std::strerror(errno));
-      return;
-    }
-    mounted_ = true;
+    if (!mounts_.reason().empty()) return;
+    mounts_.tmpfs(where_.path(), bytes);
     if (const char* before = std::getenv("TMPDIR")) before_ = before;
     ::setenv("TMPDIR", where_.path().c_str(), 1);
   }
   ~SmallDisk() {
-    if (!mounted_) return;
     if (before_)
       ::setenv("TMPDIR", before_->c_str(), 1);
     else
       ::unsetenv("TMPDIR");
-    ::umount2(where_.path().c_str(), MNT_DETACH);
   }
   SmallDisk(const SmallDisk&) = delete;
   SmallDisk& operator=(const SmallDisk&) = delete;
 
-  const std::string& reason() const { return reason_; }
+  const std::string& reason() const { return mounts_.reason(); }
   /// Writes a file until so many bytes are left.
   void leave_free(std::uint64_t bytes) {
     struct statvfs fs {};
@@ -99,9 +89,8 @@ class SmallDisk {
 
  private:
   TempDirectory where_;
-  std::string reason_;
   std::optional<std::string> before_;
-  bool mounted_ = false;
+  PrivateMounts mounts_;  // unmounted before the directory goes
 };
 
 TEST_F(Disk, AFullDiskIsNamedAndLeavesTheOldVersion) {
@@ -122,6 +111,103 @@ TEST_F(Disk, AFullDiskIsNamedAndLeavesTheOldVersion) {
     disk.empty();
   }
   expect_old_version_and_a_good_next_run(nodes, before);
+}
+
+// --- filesystems that cannot do everything
+
+/// ph2's pull on a filesystem without some of what it is asked for.
+CommandResult pull_without(const TwoNodes& nodes, const std::vector<std::string>& missing,
+                           const std::vector<std::string>& arguments = {"pull"}) {
+  util::Command command;
+  command.argv = {GSYNC_WITHOUT};
+  command.argv.insert(command.argv.end(), missing.begin(), missing.end());
+  command.argv.insert(command.argv.end(), {"--", GSYNC_BINARY, "--config", nodes.ph2.config()});
+  command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
+  command.environment = std::map<std::string, std::string>{{"PATH", "/usr/bin:/bin"}};
+  return util::run(command, util::Deadline::in(std::chrono::minutes(3)));
+}
+
+std::string lacking(const char* what, int error) {
+  return fmt::format("{}:{}", what, error);
+}
+
+TEST_F(Disk, WhereNamesCannotBeExchangedTheNewVersionIsRenamedOverTheOldOne) {
+  for (const int error : {EINVAL, ENOSYS, EPERM}) {
+    SCOPED_TRACE(std::strerror(error));
+    TwoNodes nodes;
+    FtlProcess ftl(nodes.ph2);
+    deny(nodes.ph1, "new.example");
+    const auto result = pull_without(nodes, {lacking("exchange", error)});
+    EXPECT_TRUE(succeeded(result));
+    EXPECT_TRUE(contains(result.errors, "cannot exchange two files in one step")) << result.errors;
+    EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+    EXPECT_EQ(lookup(ftl.port(), "new.example", std::chrono::seconds(60)), "blocked");
+    EXPECT_TRUE(succeeded(pull_without(nodes, {lacking("exchange", error)}, {"undo"})));
+    EXPECT_FALSE(denies(nodes.ph2, "new.example"));
+    EXPECT_EQ(own_files(nodes.ph2), (std::vector<std::string>{"lock", "shadow.db"}));
+  }
+}
+
+TEST_F(Disk, WhereNobodyTellsWhoHasAFileOpenNobodyIsBlamed) {
+  TwoNodes nodes;
+  FtlProcess ftl(nodes.ph2);
+  for (const int error : {EINVAL, EACCES}) {
+    SCOPED_TRACE(std::strerror(error));
+    const auto domain = fmt::format("new{}.example", error);
+    deny(nodes.ph1, domain);
+    const auto result = pull_without(nodes, {lacking("lease", error)});
+    EXPECT_TRUE(succeeded(result));
+    EXPECT_FALSE(contains(result.errors, "warning")) << result.errors;
+    EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+    EXPECT_EQ(lookup(ftl.port(), domain, std::chrono::seconds(60)), "blocked");
+  }
+}
+
+TEST_F(Disk, WithoutBothItStillWorks) {
+  TwoNodes nodes;
+  FtlProcess ftl(nodes.ph2);
+  const auto result = pull_without(nodes, {lacking("exchange", EINVAL), lacking("lease", EINVAL)});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_EQ(integrity(nodes.ph2.gravity()), "ok");
+}
+
+TEST_F(Disk, AReadOnlyFilesystemIsNamedAndNothingIsChanged) {
+  PrivateMounts mounts;
+  if (!mounts.reason().empty()) GTEST_SKIP() << mounts.reason();
+  for (const bool source : {true, false}) {
+    SCOPED_TRACE(source ? "source" : "target");
+    TwoNodes nodes;
+    const auto& pihole = source ? nodes.ph1 : nodes.ph2;
+    const auto before = read_text(nodes.ph2.gravity());
+    mounts.bind(pihole.directory(), pihole.directory());
+    mounts.make_read_only(pihole.directory());
+    const auto result = nodes.run({"pull"});
+    EXPECT_EQ(result.exit_code, 1) << result.errors;
+    EXPECT_TRUE(contains(result.errors, "Read-only file system")) << result.errors;
+    mounts.unmount(pihole.directory());
+    EXPECT_TRUE(read_text(nodes.ph2.gravity()) == before);
+    EXPECT_TRUE(succeeded(nodes.run({"pull"})));
+  }
+}
+
+TEST_F(Disk, ADatabaseThatIsAMountOfItsOwnIsRefusedWithWhatToMount) {
+  PrivateMounts mounts;
+  if (!mounts.reason().empty()) GTEST_SKIP() << mounts.reason();
+  for (const bool source : {true, false}) {
+    SCOPED_TRACE(source ? "source" : "target");
+    TwoNodes nodes;
+    const auto& pihole = source ? nodes.ph1 : nodes.ph2;
+    const auto before = read_text(nodes.ph2.gravity());
+    write_text(pihole.root() + "/alone.db", read_text(pihole.gravity()), 0664);
+    mounts.bind(pihole.root() + "/alone.db", pihole.gravity());
+    const auto result = nodes.run({"pull"});
+    EXPECT_NE(result.exit_code, 0);
+    EXPECT_TRUE(contains(result.errors, "is a mount of its own")) << result.errors;
+    EXPECT_TRUE(contains(result.errors, "mount the directory")) << result.errors;
+    EXPECT_TRUE(read_text(nodes.ph2.gravity()) == before);
+    mounts.unmount(pihole.gravity());
+  }
 }
 
 }  // namespace

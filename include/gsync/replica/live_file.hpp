@@ -72,7 +72,8 @@ class LiveFile {
   };
   Raw open_raw();
 
-  /// nullopt when there is no file of that name. Reads the file's first hundred bytes and nothing else.
+  /// nullopt when there is no file of that name. Reads the file's first hundred bytes and nothing else. Error{corrupt}, as from all others, for what is not a file (a pipe would keep
+  /// us waiting).
   std::optional<Identity> identity();
 
   /// Of the file as it is; nullopt when it is missing, shorter than a header or not SQLite.
@@ -83,6 +84,7 @@ class LiveFile {
 
  private:
   std::shared_mutex& guard() const;
+  bool is_there();
 
   std::string path_;
   std::string name_;

@@ -51,6 +51,7 @@ class Shadow {
 
  private:
   void remove_journals(const std::string& of);
+  void clear(const std::string& file);
 
   LiveFile& live_;
   std::string path_;

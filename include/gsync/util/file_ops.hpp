@@ -31,6 +31,7 @@ class FileOps {
   virtual void make_directory(int dir, const std::string& name, mode_t mode) = 0;
   /// False when there was nothing to remove.
   virtual bool unlink_at(int dir, const std::string& name) = 0;
+  /// This one, link_at and exchange_at: Error{refused} for a file that is a mount of its own, which cannot be moved.
   virtual void rename_at(int from_dir, const std::string& from, int to_dir, const std::string& to) = 0;
   virtual void link_at(int from_dir, const std::string& from, int to_dir, const std::string& to) = 0;
   /// renameat2(RENAME_EXCHANGE). False when this filesystem or kernel cannot (EINVAL, ENOSYS, EPERM).

@@ -73,6 +73,18 @@ TEST_F(LiveFileTest, HasAnIdentityWhateverItHolds) {
   }
 }
 
+TEST_F(LiveFileTest, IsNoPipeAndNoDirectoryAndWaitsForNone) {
+  for (const bool pipe : {true, false}) {
+    SCOPED_TRACE(pipe ? "pipe" : "directory");
+    ::unlink(home_.live.c_str());
+    ASSERT_EQ(pipe ? ::mkfifo(home_.live.c_str(), 0644) : ::mkdir(home_.live.c_str(), 0755), 0);
+    EXPECT_EQ(code_of([&] { live_.identity(); }), ErrorCode::corrupt);
+    EXPECT_EQ(code_of([&] { live_.wal_mode(); }), ErrorCode::corrupt);
+    EXPECT_EQ(code_of([&] { live_.open_reader(); }), ErrorCode::corrupt);
+    EXPECT_EQ(code_of([&] { live_.open_raw(); }), ErrorCode::corrupt);
+  }
+}
+
 TEST_F(LiveFileTest, IsNotLookedForInAMissingDirectory) {
   EXPECT_EQ(code_of([&] { LiveFile(home_.root + "/nowhere/gravity.db", files_); }), ErrorCode::not_found);
 }

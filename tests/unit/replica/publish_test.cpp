@@ -175,6 +175,25 @@ TEST_F(Publishing, IsAConflictWhenLiveIsMovedAwayJustBeforeTheExchange) {
   EXPECT_EQ(word_in(home_.root + "/gravity_old.db"), "old");
 }
 
+TEST_F(Publishing, IsRefusedWhereLiveIsAMountOfItsOwn) {
+  const auto old = make_new();
+  const auto shadow = shadow_.identity();
+  // What the system's own operations make of EBUSY.
+  files_.before = [](const Call& call) {
+    if (call.operation == "exchange_at" || (call.operation == "rename_at" && call.name == Shadow::name))
+      throw Error(ErrorCode::refused, "a mount of its own", "mount the directory");
+  };
+  EXPECT_EQ(refused(old), ErrorCode::refused);
+  files_.before = [](const Call& call) {
+    if (call.operation == "rename_at" && call.name == Shadow::name)
+      throw Error(ErrorCode::refused, "a mount of its own", "mount the directory");
+  };
+  files_.can_exchange = false;
+  EXPECT_EQ(refused(old), ErrorCode::refused);
+  EXPECT_EQ(shadow_.identity(), shadow);
+  EXPECT_FALSE(exists(home_.root + "/.gravity-sync/shadow.previous"));
+}
+
 TEST_F(Publishing, BacksOffFromAHotJournal) {
   const auto expected = make_new();
   {

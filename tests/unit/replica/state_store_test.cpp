@@ -342,6 +342,13 @@ TEST_F(StateStoreTest, ThatIsNoDatabaseIsCorrupt) {
   EXPECT_EQ(code_of([&] { open(); }), ErrorCode::corrupt);
 }
 
+TEST_F(StateStoreTest, OfAnotherProgramIsNotWrittenTo) {
+  test::Sql(file(), test::Sql::Mode::create).execute("CREATE TABLE mine (x)");
+  const auto before = test::read_text(file());
+  EXPECT_EQ(code_of([&] { open(); }), ErrorCode::corrupt);
+  EXPECT_EQ(test::read_text(file()), before);
+}
+
 TEST_F(StateStoreTest, NeedsItsDirectory) {
   EXPECT_EQ(code_of([&] { StateStore(directory_ / "nowhere", clock_); }), ErrorCode::not_found);
 }

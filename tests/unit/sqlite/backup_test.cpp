@@ -93,6 +93,24 @@ TEST_F(BackupTest, MakesAnEqualDatabase) {
   expect_equal();
 }
 
+/// The source is locked as long as a step takes, the last one with all that is left to write among them.
+TEST_F(BackupTest, LeavesLittleToWriteForItsLastStep) {
+  Database source(source_, OpenMode::read_only);
+  clock_.watch(source.handle());
+  auto to = destination();
+  int read = 0;
+  int all = 0;
+  std::uint64_t written = 0;
+  backup(source, to, {1ms, 10}, clock_, util::Deadline::in(60s), [&](int done, int of) {
+    read = done;
+    all = of;
+    written = bytes_written();
+  });
+  ASSERT_GT(all, 500) << "more than SQLite's cache holds by itself";
+  const auto last_step = static_cast<std::uint64_t>(all - read);
+  EXPECT_LE((bytes_written() - written) / 4096, last_step + 20);
+}
+
 TEST_F(BackupTest, OfAnUnchangedDatabaseWritesAtMostOnePage) {
   copy();
   EXPECT_LE(copy(), 4096u);

@@ -7,9 +7,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <vector>
 
 #include "gsync/util/error.hpp"
 #include "gsync/util/file_ops.hpp"
+#include "support/private_mounts.hpp"
 
 namespace gsync::util {
 namespace {
@@ -143,6 +146,28 @@ TEST_F(Files, ExchangeWithAnAbsentNameChangesNothing) {
             }),
             ErrorCode::not_found);
   EXPECT_EQ(get("a"), "A");
+}
+
+TEST_F(Files, AFileThatIsAMountOfItsOwnIsNotMovedAndSaysWhy) {
+  test::PrivateMounts mounts;
+  if (!mounts.reason().empty()) GTEST_SKIP() << mounts.reason();
+  for (const char* name : {"a", "b", "elsewhere"}) test::write_text(directory_ + "/" + name, name);
+  mounts.bind(directory_ + "/elsewhere", directory_ + "/b");
+  const auto dir = open_directory(directory_);  // not that of the namespace before
+  const std::vector<std::function<void()>> moves{[&] { ops_.exchange_at(dir.get(), "a", dir.get(), "b"); },
+                                                 [&] { ops_.rename_at(dir.get(), "a", dir.get(), "b"); },
+                                                 [&] { ops_.link_at(dir.get(), "b", dir.get(), "c"); }};
+  for (const auto& move : moves) {
+    try {
+      move();
+      ADD_FAILURE() << "it was moved";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::refused) << error.what();
+      EXPECT_NE(error.hint().find("mount the directory"), std::string::npos);
+    }
+  }
+  EXPECT_EQ(test::read_text(directory_ + "/a"), "a");
+  EXPECT_EQ(test::read_text(directory_ + "/b"), "elsewhere");
 }
 
 TEST_F(Files, WriteTruncateAndRemoveDoWhatTheySay) {
