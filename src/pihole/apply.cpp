@@ -6,64 +6,23 @@
 
 #include <algorithm>
 
-#include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 #include "new_version.hpp"
+#include "pending_run.hpp"
 #include "second_raise.hpp"
 
 namespace gsync::pihole {
 namespace {
-
-/// Written before the exchange, with everything that the history must say after it.
-struct Pending {
-  model::HistoryEntry entry;
-  std::vector<replica::Identity>
-      replacements;  // of the file that becomes live, and of what replaces it in its turn; none when only records are set
-};
-template <class Archive>
-void fields(Archive& a, Pending& p) {
-  a(p.entry, p.replacements);
-}
 
 constexpr auto writer_deadline = std::chrono::seconds(5);  // a writer that keeps its lock longer than this is not a web page
 constexpr auto poll_time = std::chrono::seconds(3);        // FTL looks at info.updated once a second
 constexpr auto restart_deadline = std::chrono::seconds(30);
 constexpr auto record_deadline = std::chrono::seconds(30);
 
-/// FTL 6 notices by itself when it cannot be signalled; FTL 5 does not (PIHOLE.md §3). False when nobody could tell it.
-bool have_ftl_reload(const Parts& parts, std::vector<std::string>& warnings) {
-  Ftl ftl(parts.installation);
-  if (ftl.signal_reload()) return true;
-  if (parts.root == nullptr || !(ftl.pid() || ftl.may_be_hidden())) return false;
-  try {
-    parts.root->run(PiholeCommand::reload_lists, util::Deadline::in(parts.config.sync.ftl_deadline));
-    return true;
-  } catch (const Error& error) {
-    warnings.push_back(error.what());
-    return false;
-  }
-}
-
-/// What nobody told FTL because the run died: it may be the only thing that is left to do.
-std::string tell_ftl(const Parts& parts, const std::vector<model::RecordChange>& records, bool exchanged) {
-  std::vector<std::string> problems;
-  if (exchanged) have_ftl_reload(parts, problems);
-  std::vector<model::RecordKind> kinds;
-  for (const auto& change : records) {
-    if (kinds.empty() || kinds.back() != change.kind) kinds.push_back(change.kind);
-  }
-  try {
-    parts.records.settle(kinds, util::Deadline::in(record_deadline));
-  } catch (const Error& error) {
-    problems.emplace_back(error.what());
-  }
-  return problems.empty() ? std::string() : fmt::format("; {}", fmt::join(problems, "; "));
-}
-
 class Apply {
  public:
   Apply(const Parts& parts, const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy)
-      : parts_(parts), change_(change), reader_(rows), copy_(copy), ftl_(parts.installation) {}
+      : parts_(parts), change_(change), reader_(rows), copy_(copy), ftl_(parts.installation), pending_(parts) {}
 
   /// What people did on the old version while the new one was published; for after run().
   const std::vector<model::RowChange>& late_edits() const { return late_edits_; }
@@ -85,12 +44,15 @@ class Apply {
       publish(records_before);
       look_after_ftl();
     } else if (!records_.empty()) {
-      remember_before(records_before, {});
+      begin_pending(records_before, nullptr);
     }
     try {
       set_all_records();
     } catch (...) {
-      if (database) finish_history();
+      if (database)
+        finish_history();
+      else
+        after_publishing("the history could not be written, the next run does it", [&] { finish_interrupted(parts_); });
       throw;
     }
     if (database || !records_.empty()) finish_history();
@@ -146,20 +108,19 @@ class Apply {
 
   // --- the exchange
 
-  std::int64_t keep_version(const model::Records& records) {
-    static constexpr std::array verbs{"pull from", "push from", "undo to", "restore of"};
-    auto reason = fmt::format("before {} {}", verbs[static_cast<std::size_t>(change_.action)], change_.source);
-    return parts_.state.add_version(reason, before_ ? before_->rows.lists : model::Lists{}, records);
+  void begin_pending(const model::Records& records, const replica::Identity* replacement) {
+    pending_.begin(entry_, before_ ? &*before_ : nullptr, records, replacement);
+    report_.version = entry_.version;
   }
 
-  /// What was there, and what the history must say if we do not live to write it.
-  void remember_before(const model::Records& records, std::vector<replica::Identity> replacements) {
-    replica::StateStore::Batch batch(parts_.state);
-    if (before_) report_.version = keep_version(records);
-    entry_.version = report_.version;
-    entry_.time = parts_.clock.unix_time();
-    parts_.state.set_value("pending", util::encode(Pending{entry_, std::move(replacements)}));
-    batch.commit();
+  /// The new version is live: what goes wrong from here on is no failure of the run, and the next one looks for itself.
+  template <class Work>
+  void after_publishing(const char* what, Work work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      report_.warnings.push_back(fmt::format("{}: {}", what, error.what()));
+    }
   }
 
   replica::PublishHooks hooks() {
@@ -168,7 +129,7 @@ class Apply {
 
   void publish(const model::Records& records_before) {
     remove_list_caches();
-    remember_before(records_before, {version_->content().summary.identity});
+    begin_pending(records_before, &version_->content().summary.identity);
     try {
       if (auto why = parts_.live.wal_mode()) throw Error(ErrorCode::refused, *why);
       ftl_was_running_ = ftl_.serves();
@@ -188,7 +149,7 @@ class Apply {
         replace_damaged();
       }
     } catch (...) {
-      parts_.state.set_value("pending", {});
+      pending_.forget();
       throw;
     }
     report_.published = true;
@@ -200,21 +161,27 @@ class Apply {
     auto& files = parts_.live.files();
     const auto ours = parts_.shadow.directory();
     const auto theirs = parts_.live.directory();
-    if (!files.stat_at(theirs, parts_.live.name())) {
-      files.rename_at(ours, replica::Shadow::name, theirs, parts_.live.name());
-    } else {
-      if (files.exchange_at(ours, replica::Shadow::name, theirs, parts_.live.name())) {
-        files.rename_at(ours, replica::Shadow::name, ours, damaged);
-      } else {
+    const bool there = files.stat_at(theirs, parts_.live.name()).has_value();
+    try {
+      const bool exchanged = there && files.exchange_at(ours, replica::Shadow::name, theirs, parts_.live.name());
+      if (!exchanged) {
         files.unlink_at(ours, damaged);
-        files.link_at(theirs, parts_.live.name(), ours, damaged);
+        if (there) files.link_at(theirs, parts_.live.name(), ours, damaged);
         files.rename_at(ours, replica::Shadow::name, theirs, parts_.live.name());
       }
+    } catch (const Error&) {
+      // What has failed may have happened all the same.
+      if (parts_.live.identity() != version_->content().summary.identity) throw;
+    }
+    after_publishing("the damaged database could not be put aside", [&] {
+      if (files.stat_at(ours, replica::Shadow::name)) files.rename_at(ours, replica::Shadow::name, ours, damaged);
+      files.sync(theirs);
+      files.sync(ours);
+    });
+    if (there) {
       report_.warnings.push_back(
           fmt::format("the damaged database was kept as {}/{}", parts_.shadow.path().substr(0, parts_.shadow.path().rfind('/')), damaged));
     }
-    files.sync(theirs);
-    files.sync(ours);
     have_ftl_reload();
   }
 
@@ -251,18 +218,17 @@ class Apply {
       if (!closed && publication_->watchable()) closed = ftl_did_not_reload();
       // While the old version can still be had.
       if (closed && !raised_ && parts_.config.sync.on_ftl_failure == config::FtlFailure::undo && !ftl_answers()) take_back(silence());
-      if (closed) {
+      after_publishing("the old database could not be put aside", [&] {
+        if (!closed) return publication_->abandon_old();
         kept = publication_->keep_old();
         if (!kept) read_late_edits();
-      } else {
-        publication_->abandon_old();
-      }
+      });
     } else if (!signalled_ && (ftl_.pid() || ftl_.may_be_hidden())) {
       // What FTL could not read had no info.updated for it either.
       parts_.clock.sleep(poll_time);
       have_poll_look_again();
     }
-    {
+    after_publishing("what was published could not be remembered", [&] {
       replica::StateStore::Batch batch(parts_.state);
       static const std::vector<model::RowChange> no_rows;
       if (raised_)
@@ -270,7 +236,7 @@ class Apply {
       else
         parts_.live_state.published(after, before_ && kept ? &*before_ : nullptr, version_->only_rows_changed() ? &change_.rows : nullptr);
       batch.commit();
-    }
+    });
     if (!ftl_answers()) ftl_does_not_answer();
     publication_.reset();
   }
@@ -281,9 +247,7 @@ class Apply {
     if (publication_ && !publication_->watchable() && before_->rows.mark.updated != 0)
       return;  // nobody tells, and there is no reason to think so
     try {
-      raised_ = raise_again(parts_, version_->content(), hooks(), [this](const replica::Identity& second) {
-        parts_.state.set_value("pending", util::encode(Pending{entry_, {version_->content().summary.identity, second}}));
-      });
+      raised_ = raise_again(parts_, version_->content(), hooks(), [this](const replica::Identity& second) { pending_.replaced_again(second); });
     } catch (const Error& error) {
       report_.warnings.push_back(fmt::format("pihole-FTL may go on with the old lists until they change again: {}", error.what()));
     }
@@ -344,7 +308,7 @@ class Apply {
 
   [[noreturn]] void take_back(const std::string& what) {
     publication_->revert();
-    parts_.state.set_value("pending", {});
+    pending_.forget();
     // Its poll does not notice that info.updated is lower again.
     have_ftl_reload();
     throw Error(ErrorCode::timeout, what + "; the old database was put back",
@@ -418,10 +382,7 @@ class Apply {
       entry_.bytes_received = received;
     }
     for (const auto& warning : report_.warnings) entry_.text += (entry_.text.empty() ? "" : "; ") + warning;
-    replica::StateStore::Batch batch(parts_.state);
-    report_.history_id = parts_.state.add_history(entry_);
-    parts_.state.set_value("pending", {});
-    batch.commit();
+    after_publishing("the history could not be written, the next run does it", [&] { report_.history_id = pending_.finish(entry_); });
   }
 
   const Parts& parts_;
@@ -429,6 +390,7 @@ class Apply {
   model::BlocklistReader* reader_;
   util::ByteReader* copy_;
   Ftl ftl_;
+  PendingRun pending_;
   std::optional<LiveContent> before_;  // absent when live is damaged and a whole copy replaces it
   std::optional<NewVersion> version_;
   std::vector<std::pair<model::RecordKind, model::RecordLines>> records_;
@@ -484,33 +446,6 @@ model::ApplyReport apply_change(const Parts& parts, const model::Change& change,
   }
   if (!late_edits.empty()) make_again(parts, change, late_edits, report);
   return report;
-}
-
-void finish_interrupted(const Parts& parts) {
-  auto bytes = parts.state.value("pending");
-  if (!bytes || bytes->empty()) return;
-  std::optional<model::HistoryEntry> entry;
-  try {
-    auto pending = util::decode<Pending>(*bytes);
-    auto live = parts.live.identity();
-    const bool exchanged =
-        live && std::any_of(pending.replacements.begin(), pending.replacements.end(),
-                            [&](const replica::Identity& file) { return live->device == file.device && live->inode == file.inode; });
-    const bool records_only = pending.replacements.empty();
-    if (exchanged || records_only) {
-      entry = std::move(pending.entry);
-      entry->text = records_only ? "the run was interrupted while it set records; the next one sets what is missing"
-                                 : "the run was interrupted after the new database was published";
-      entry->text += tell_ftl(parts, entry->records, exchanged);
-      entry->outcome = model::Outcome::interrupted;
-    }
-  } catch (const Error&) {
-    // Written by another version of ours: what it would have said is lost, the databases are not concerned.
-  }
-  replica::StateStore::Batch batch(parts.state);
-  if (entry) parts.state.add_history(*entry);
-  parts.state.set_value("pending", {});
-  batch.commit();
 }
 
 }  // namespace gsync::pihole

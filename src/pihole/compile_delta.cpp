@@ -69,6 +69,10 @@ std::string CompileDelta::path() const {
 
 void CompileDelta::forget() noexcept {
   ::unlink(path().c_str());
+  remove_unfinished();
+}
+
+void CompileDelta::remove_unfinished() noexcept {
   ::unlink((path() + building).c_str());
 }
 
@@ -101,7 +105,7 @@ void CompileDelta::record(const std::string& before, const std::string& now) noe
     }
     if (steps.empty()) return;
     sqlite::Database delta(path() + building, sqlite::OpenMode::create);
-    delta.execute("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;");
+    delta.write_without_journal();
     sqlite::Transaction transaction(delta);
     delta.execute(schema);
     auto insert = delta.prepare("INSERT INTO change VALUES (?, ?, ?)");

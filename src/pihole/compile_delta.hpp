@@ -18,6 +18,8 @@ class CompileDelta {
   /// smaller than its set, is left out. An error leaves none.
   void record(const std::string& before, const std::string& now) noexcept;
   void forget() noexcept;
+  /// What a crash in record() has left.
+  void remove_unfinished() noexcept;
 
   /// The sets that a delta leads from and to, by adlist.
   struct Step {

@@ -16,9 +16,20 @@ namespace {
 constexpr int read_attempts = 6;
 constexpr auto copy_deadline = std::chrono::minutes(10);
 
+/// What is wrong with our own books must not be taken for damage of the live database.
+template <class Work>
+auto in_books(Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::corrupt) throw;
+    throw Error(ErrorCode::io, error.what(), "remove that file: history and kept versions go with it, the Pi-hole is not concerned");
+  }
+}
+
 template <class T>
 std::optional<T> remembered(const replica::StateStore& state, const char* name) {
-  auto bytes = state.value(name);
+  auto bytes = in_books([&] { return state.value(name); });
   if (!bytes) return std::nullopt;
   try {
     return util::decode<T>(*bytes);
@@ -217,14 +228,16 @@ void LiveState::refresh_shadow(const LiveContent& content, replica::Shadow::Prev
   // Without a version before there is nothing to tell the change from.
   auto known = remembered<ShadowSummary>(state_, "shadow");
   const bool compare = previous == replica::Shadow::Previous::keep && known && shadow_.identity() == known->shadow;
+  CompileDelta delta(shadow_);
+  delta.remove_unfinished();
   copy_live_to_building(content, compare ? previous : replica::Shadow::Previous::reuse);
-  if (compare) CompileDelta(shadow_).record(shadow_.previous_path(), shadow_.building_path());
+  if (compare) delta.record(shadow_.previous_path(), shadow_.building_path());
   auto like = live_.files().stat_at(live_.directory(), live_.name());
   if (!like) throw Error(ErrorCode::conflict, fmt::format("{} has gone", live_.path()));
   shadow_.finish(*like);
   auto shadow = shadow_.identity();
   GSYNC_ASSERT(shadow.has_value());
-  state_.set_value("shadow", util::encode(ShadowSummary{*shadow, identity.device, identity.inode, content.rows.mark}));
+  in_books([&] { state_.set_value("shadow", util::encode(ShadowSummary{*shadow, identity.device, identity.inode, content.rows.mark})); });
 }
 
 void LiveState::distrust_shadow(const Error& error) {
@@ -236,8 +249,10 @@ void LiveState::distrust_shadow(const Error& error) {
 
 void LiveState::remember(const LiveContent& content) {
   const auto& identity = content.summary.identity;
-  state_.set_value("compile", util::encode(CompileSummary{identity.device, identity.inode, content.rows.mark, content.compiled}));
-  state_.set_value("live", util::encode(content.summary));
+  in_books([&] {
+    state_.set_value("compile", util::encode(CompileSummary{identity.device, identity.inode, content.rows.mark, content.compiled}));
+    state_.set_value("live", util::encode(content.summary));
+  });
 }
 
 void LiveState::published(LiveContent content, const LiveContent* before, const std::vector<model::RowChange>* rows) {

@@ -26,7 +26,7 @@ int Shadow::directory() {
   bool made = false;
   if (!files.stat_at(live_.directory(), directory_name)) {
     try {
-      files.make_directory(live_.directory(), directory_name, around.st_mode & 0777);
+      files.make_directory(live_.directory(), directory_name, 0700);
       made = true;
     } catch (const Error&) {
       if (!files.stat_at(live_.directory(), directory_name)) throw;  // another process was quicker
@@ -34,9 +34,10 @@ int Shadow::directory() {
   }
   auto fd = files.open_at(live_.directory(), directory_name, O_RDONLY | O_DIRECTORY);
   struct stat st = files.stat(fd.get());
-  if (st.st_uid != around.st_uid && st.st_uid == ::geteuid()) made = true;  // by us, who died before the next line
+  // By us, who died before the next lines: nobody else gives it to root, or to nobody but its owner.
+  if ((st.st_uid != around.st_uid && st.st_uid == ::geteuid()) || (st.st_mode & 077) == 0) made = true;
   if (made && (st.st_uid != around.st_uid || st.st_gid != around.st_gid)) files.change_owner(fd.get(), around.st_uid, around.st_gid);
-  if (made && (st.st_mode & 0777) != (around.st_mode & 0777)) files.change_mode(fd.get(), around.st_mode & 0777);  // what our umask took away
+  if (made && (st.st_mode & 0777) != (around.st_mode & 0777)) files.change_mode(fd.get(), around.st_mode & 0777);
   if (!made && st.st_uid != around.st_uid) {
     throw Error(ErrorCode::refused, fmt::format("{} belongs to user {}, the directory around it to user {}", path_, st.st_uid, around.st_uid),
                 fmt::format("remove it: sudo rm -r {}", path_));

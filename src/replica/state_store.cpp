@@ -280,6 +280,8 @@ std::optional<model::Version> StateStore::version(std::int64_t id) const {
   return version;
 }
 
+void StateStore::remove_version(std::int64_t id) { impl_->database_.prepare("DELETE FROM version WHERE id=?").bind(1, id).run(); }
+
 std::optional<std::string> StateStore::value(const std::string& name) const { return impl_->value(name); }
 
 void StateStore::set_value(const std::string& name, const std::string& value) {

@@ -36,8 +36,8 @@ void fail(int code, sqlite3* database, const std::string& path, std::string_view
     case SQLITE_CONSTRAINT:
       throw Error(ErrorCode::conflict, what);
     case SQLITE_IOERR:
-      // SQLite knows a full disk only as ENOSPC; a quota that is used up is the same to whoever reads this.
-      if (database == nullptr || sqlite3_system_errno(database) != EDQUOT) throw Error(ErrorCode::io, what);
+      // SQLite knows a full disk only as ENOSPC of a write; one that shows at the fsync, or a quota, is the same to whoever reads this.
+      if (const int error = database != nullptr ? sqlite3_system_errno(database) : 0; error != EDQUOT && error != ENOSPC) throw Error(ErrorCode::io, what);
       [[fallthrough]];
     case SQLITE_FULL:
       throw Error(ErrorCode::no_space, what, "free some space on that filesystem");

@@ -34,7 +34,6 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds restart_time{300};
-constexpr std::chrono::milliseconds poll_interval{1'000};
 
 // What signal handlers and the timer thread leave for the DNS thread. A handler does nothing but this, unlike FTL's own.
 std::atomic<bool> want_reload{false};
@@ -297,7 +296,7 @@ void Daemon::timer(FtlPoll poll_updated) {
       }
       continue;  // signals come here and end the wait early
     }
-    next += v5() ? std::chrono::milliseconds(100) : poll_interval;
+    next += v5() ? std::chrono::milliseconds(100) : options_.poll_interval;
     if (v5()) {
       if (want_reload_soon.exchange(false)) {
         want_reload = true;

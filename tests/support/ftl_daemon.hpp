@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -11,6 +12,7 @@ struct DaemonOptions {
   std::uint16_t port = 0;          ///< 0: the system chooses
   bool musl = false;               ///< reload on 35; 34 is not caught and kills
   bool poll = true;                ///< look at info.updated once a second
+  std::chrono::milliseconds poll_interval{1'000};
   bool reload = true;              ///< false: notices everything and goes on serving what it has open
   bool hang_after_reload = false;  ///< the DNS thread stops for good after its first reload; only SIGKILL helps
   bool in_container = false;       ///< /etc/pihole in pihole.toml is `directory`, and /run where the port file is

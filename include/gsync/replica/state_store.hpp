@@ -58,6 +58,8 @@ class StateStore {
   std::int64_t add_version(const std::string& reason, const model::Lists& lists, const model::Records& records);
   std::vector<model::VersionInfo> versions() const;
   std::optional<model::Version> version(std::int64_t id) const;
+  /// Of a publish that did not happen. Does nothing where there is no such version.
+  void remove_version(std::int64_t id);
 
   /// Small values of the modules above, by name: digests of the live file, the last publish. Empty: forget. Not written when unchanged.
   std::optional<std::string> value(const std::string& name) const;

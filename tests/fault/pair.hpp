@@ -1,0 +1,100 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fault/faults.hpp"
+#include "gsync/config/config.hpp"
+#include "gsync/model/history.hpp"
+#include "gsync/pihole/installation.hpp"
+#include "gsync/util/error.hpp"
+#include "support/pihole_directory.hpp"
+#include "support/temp_directory.hpp"
+
+namespace gsync::test {
+
+enum class Operation : unsigned char { pull, push, full_pull, full_push, undo };
+enum class Side : unsigned char { initiator, agent };
+
+/// What is done, and from where.
+struct Scenario {
+  Operation operation = Operation::pull;
+  bool again = false;       ///< the two were made the same by an earlier run; else gravity-sync has never run on either
+  bool records = false;     ///< local DNS records differ as well
+  bool only_records = false;
+  bool damaged = false;     ///< the target's database cannot be read
+  Filesystem filesystem = {};
+};
+
+/// How a process of a run ended.
+struct Ending {
+  bool killed = false;   ///< by the fault
+  std::string trouble;   ///< how it ended that it must not end: by a signal of its own, not at all
+  std::optional<ErrorCode> error;
+  std::string what;
+  bool nothing_to_do = false;
+  bool ok() const { return !killed && trouble.empty() && !error; }
+};
+struct RunResult {
+  Ending initiator;
+  Ending agent;
+  int operations = 0;
+  bool happened = false;
+  std::string operation;  ///< at which the fault happened
+};
+
+/// Two small Pi-holes, and a state of both of them that every case begins with.
+class Pair {
+ public:
+  explicit Pair(const Scenario& scenario);
+  ~Pair();
+
+  /// Both are as at the start of every case.
+  void reset();
+  /// Runs the scenario's operation in a process for each end; `fault` comes to one of them.
+  RunResult run(Side side, const Fault& fault);
+  RunResult run() { return run(Side::initiator, {}); }
+  /// The same for an operation that finds nothing to do where this one would always do something.
+  RunResult look();
+
+  const PiholeDirectory& source() const { return *source_; }
+  const PiholeDirectory& target() const { return *target_; }
+  /// What the target holds before the run, and after it.
+  const std::string& old_content() const { return old_; }
+  const std::string& new_content() const { return new_; }
+  const std::string& new_lists() const { return new_lists_; }
+  const Scenario& scenario() const { return scenario_; }
+
+  /// Read once, because reading TOML takes longer than a run.
+  struct Host {
+    Host(PiholeOptions options, const std::string& root);
+    PiholeDirectory pihole;
+    config::Config config;
+    pihole::Installation installation;
+  };
+
+  static constexpr const char* only_old = "only-old.example";  ///< is blocked on the target before the run
+  static constexpr const char* only_new = "only-new.example";  ///< and this one after it
+
+ private:
+  class Process;
+  void prepare();
+  void run_before(Operation operation);
+  void edit_source() const;
+
+  Scenario scenario_;
+  TempDirectory root_;
+  std::unique_ptr<Host> here_;
+  std::unique_ptr<Host> peer_;
+  const PiholeDirectory* source_ = nullptr;
+  const PiholeDirectory* target_ = nullptr;
+  std::string old_;
+  std::string new_;
+  std::string new_lists_;
+  std::int64_t version_ = 0;  // that an undo goes back to
+};
+
+}  // namespace gsync::test

@@ -1,0 +1,129 @@
+// A run is stopped before and after every operation on files, database and connection, on either side, in every way in which such an operation fails.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fault/witness.hpp"
+
+namespace gsync::test {
+namespace {
+
+struct Case {
+  std::string name;
+  Scenario scenario;
+  Side side;
+  Event event;
+  unsigned kinds;
+  int one_in;  ///< how many operations are tried by default
+};
+
+/// GSYNC_FAULTS=all tries every operation in every way, which takes a quarter of an hour; else some ways are tried at a sample. GSYNC_SEED chooses another sample.
+bool everything() {
+  const char* faults = std::getenv("GSYNC_FAULTS");
+  return faults != nullptr && std::string_view(faults) == "all";
+}
+std::uint64_t seed() {
+  const char* given = std::getenv("GSYNC_SEED");
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : 1;
+}
+
+std::string told(const Ending& ending) { return ending.killed ? "killed" : ending.error ? ending.what : ending.trouble.empty() ? "done" : ending.trouble; }
+
+class Sweep : public testing::TestWithParam<Case> {
+ protected:
+  /// False when the run was over before operation `at`.
+  static bool stop_at(Pair& pair, int at) {
+    const auto& tested = GetParam();
+    pair.reset();
+    Witness witness(pair);
+    const auto result = pair.run(tested.side, {tested.event, tested.kinds, at});
+    SCOPED_TRACE(fmt::format("at operation {}: {}\n  initiator: {}\n  agent: {}", at, result.operation, told(result.initiator), told(result.agent)));
+    if (!result.happened) {
+      EXPECT_TRUE(result.initiator.ok());
+      return false;
+    }
+    witness.after_fault(result, tested.event);
+    witness.after_next_run(pair.run());
+    witness.after_third_run(pair.look());
+    return true;
+  }
+};
+
+TEST_P(Sweep, LeavesTheOldOrTheNewVersionAndTheNextRunConverges) {
+  const auto& tested = GetParam();
+  Pair pair(tested.scenario);
+  pair.reset();
+  const int operations = pair.run(tested.side, {Event::none, tested.kinds, 0}).operations;
+  EXPECT_GT(operations, 10) << "the sweep does not see the operations";
+  const int step = everything() ? 1 : tested.one_in;
+  int at = static_cast<int>(Random(seed() + std::hash<std::string>()(tested.name)).below(static_cast<std::size_t>(step)));
+  fmt::print("{} operations, every {} of them is tried, GSYNC_SEED={}\n", operations, step, seed());
+  int tried = 0;
+  int missed = 0;
+  // Until a run is over before the fault, so that none is left out.
+  while (missed < 3) {
+    if (stop_at(pair, at)) {
+      ++tried;
+      at += step;
+      missed = 0;
+    } else if (at >= operations) {
+      break;
+    } else {
+      ++missed;
+    }
+  }
+  EXPECT_LT(missed, 3) << "operation " << at << " of " << operations << " was not reached";
+  EXPECT_GE(tried, operations / step);
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> result;
+  const std::vector<std::pair<std::string, Scenario>> scenarios{
+      {"FirstPull", {}},
+      {"Pull", {.again = true, .records = true}},
+      {"Push", {.operation = Operation::push, .again = true}},
+      {"RecordsPull", {.again = true, .only_records = true}},
+      {"FullPull", {.operation = Operation::full_pull}},
+      {"FullPush", {.operation = Operation::full_push, .again = true}},
+      {"Undo", {.operation = Operation::undo, .again = true}},
+      {"RepairingPull", {.operation = Operation::full_pull, .again = true, .damaged = true}},
+      {"PullWithoutExchange", {.again = true, .filesystem = {.exchange = false, .leases = false}}},
+  };
+  constexpr unsigned changes = Kind::change | Kind::stream | Kind::child;
+  struct Way {
+    std::string name;
+    Event event;
+    unsigned kinds;
+    int one_in;
+  };
+  const std::vector<Way> ways{
+      {"Killed", Event::die, changes, 1},
+      {"KilledWithin", Event::die_within, changes, 6},
+      {"Failing", Event::fail, changes, 1},
+      {"FailingAfter", Event::fail_after, changes, 6},
+      {"WithoutLock", Event::fail, Kind::lock, 16},
+      {"Unreadable", Event::fail, Kind::look, 24},
+      {"DiskFull", Event::disk_full, Kind::room, 6},
+      {"ReadOnly", Event::read_only, Kind::change, 6},
+      {"Short", Event::shorten, changes, 12},
+  };
+  for (const auto& [scenario_name, scenario] : scenarios) {
+    for (const auto side : {Side::initiator, Side::agent}) {
+      if (scenario.operation == Operation::undo && side == Side::agent) continue;
+      for (const auto& way : ways) {
+        result.push_back({scenario_name + (side == Side::initiator ? "" : "Agent") + way.name, scenario, side, way.event, way.kinds, way.one_in});
+      }
+    }
+  }
+  return result;
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, Sweep, testing::ValuesIn(cases()), [](const auto& tested) { return tested.param.name; });
+
+}  // namespace
+}  // namespace gsync::test

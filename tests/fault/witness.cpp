@@ -1,0 +1,240 @@
+#include "fault/witness.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "gsync/replica/state_store.hpp"
+#include "support/dns_probe.hpp"
+#include "support/ftl_daemon.hpp"
+#include "support/sql.hpp"
+#include "support/two_nodes.hpp"
+
+namespace gsync::test {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+constexpr auto patience = 20s;
+
+struct stat look_at(const std::string& path) {
+  struct stat st {};
+  if (::lstat(path.c_str(), &st) != 0) st = {};
+  return st;
+}
+
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_ino == b.st_ino && a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+std::vector<std::string> names_in(const std::string& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::int64_t updated_of(const std::string& gravity) { return number(gravity, "SELECT value FROM info WHERE property='updated'"); }
+
+struct Books {
+  std::vector<model::HistoryEntry> history;
+  std::size_t versions = 0;
+};
+Books books_of(const PiholeDirectory& pihole) {
+  if (!fs::exists(pihole.state() + "/state.db")) return {};
+  util::SystemClock clock;
+  replica::StateStore state(pihole.state(), clock);
+  return {state.history(1'000, false), state.versions().size()};
+}
+
+}  // namespace
+
+Witness::Witness(Pair& pair) : pair_(pair) {
+  const auto& target = pair.target();
+  live_ = look_at(target.gravity());
+  last_ = live_;
+  hosts_ = target.settings().dns_hosts;
+  source_ = look_at(pair.source().gravity());
+  pihole_files_ = names_in(target.directory());
+  const auto books = books_of(target);
+  history_ = books.history.size();
+  versions_ = books.versions;
+  if (!pair.scenario().damaged) updated_ = updated_of(target.gravity());
+  start_ftl();
+}
+
+Witness::~Witness() {
+  ::kill(ftl_, SIGKILL);
+  ::waitpid(ftl_, nullptr, 0);
+}
+
+void Witness::start_ftl() {
+  const auto& target = pair_.target();
+  ::unlink(target.port_file().c_str());
+  ftl_ = ::fork();
+  if (ftl_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    DaemonOptions options;
+    options.directory = target.directory();
+    options.port_file = target.port_file();
+    options.poll_interval = 5ms;
+    ::_exit(run_daemon(options));
+  }
+  const auto deadline = util::Deadline::in(patience);
+  while (::access(target.port_file().c_str(), F_OK) != 0 && !deadline.passed()) ::usleep(200);
+  port_ = static_cast<std::uint16_t>(std::stoul(read_text(target.port_file())));
+  // FTL only notes the first info.updated that it sees.
+  while (!deadline.passed()) {
+    const auto texts = lookup_texts(port_, "stats.stand-in", deadline);
+    if (texts && std::none_of(texts->begin(), texts->end(), [](const auto& text) { return text == "polls=0"; })) return;
+  }
+  throw std::runtime_error("the stand-in does not answer");
+}
+
+bool Witness::is_new(const std::string& content) const {
+  return content == pair_.new_content();
+}
+
+void Witness::expect_live(const char* when) {
+  const auto& target = pair_.target();
+  const auto st = look_at(target.gravity());
+  ASSERT_NE(st.st_ino, 0u) << when << ": there is no live database";
+  EXPECT_EQ(st.st_mode, live_.st_mode) << when;
+  EXPECT_EQ(st.st_uid, live_.st_uid) << when;
+  EXPECT_EQ(st.st_gid, live_.st_gid) << when;
+  // Where two names cannot be exchanged, live has a second name for a moment.
+  const bool two_names = !pair_.scenario().filesystem.exchange && fs::exists(target.directory() + "/.gravity-sync/shadow.previous");
+  EXPECT_LE(st.st_nlink, two_names ? 2u : 1u) << when;
+  for (const char* suffix : {"-journal", "-wal", "-shm"}) EXPECT_FALSE(fs::exists(target.gravity() + suffix)) << when << ": " << suffix;
+  const auto hosts = target.settings().dns_hosts;
+  const auto before = std::exchange(last_, st);
+  const bool published = st.st_ino != before.st_ino;
+  if (std::exchange(hosts_, hosts) != hosts || published) ++changes_;
+  if (pair_.scenario().damaged && same_file(st, live_)) return;
+  EXPECT_EQ(integrity(target.gravity()), "ok") << when;
+  const auto content = content_of(target.gravity());
+  const bool undone = pair_.scenario().operation == Operation::undo && lists_of(target.gravity()) == pair_.new_lists();
+  EXPECT_TRUE(content == pair_.old_content() || is_new(content) || undone) << when << ": live is neither the old nor the new version";
+  if (published) {
+    const auto updated = updated_of(target.gravity());
+    EXPECT_GT(updated, std::exchange(updated_, updated)) << when << ": FTL would not notice";
+  } else {
+    EXPECT_TRUE(same_file(st, before)) << when << ": live was written in place";
+  }
+  expect_ftl_serves(content);
+}
+
+void Witness::expect_source_untouched(const char* when) {
+  if (pair_.scenario().operation == Operation::undo) return;
+  EXPECT_TRUE(same_file(look_at(pair_.source().gravity()), source_)) << when << ": the source's database was touched";
+}
+
+void Witness::expect_ftl_serves(const std::string& content) {
+  const bool old = content == pair_.old_content();
+  const auto blocked = old ? Pair::only_old : Pair::only_new;
+  const auto allowed = old ? Pair::only_new : Pair::only_old;
+  const bool undo = pair_.scenario().operation == Operation::undo;
+  if (pair_.scenario().only_records) return;
+  const auto deadline = util::Deadline::in(patience);
+  std::string first, second;
+  do {
+    first = lookup(port_, undo ? allowed : blocked);
+    second = lookup(port_, undo ? blocked : allowed);
+    if (first == "blocked" && second == "allowed") return;
+  } while (!deadline.passed());
+  ADD_FAILURE() << "FTL goes on with another version than live is: what must be blocked is " << first << ", what must be allowed " << second;
+}
+
+void Witness::after_fault(const RunResult& result, Event event) {
+  for (const auto* ending : {&result.initiator, &result.agent}) EXPECT_EQ(ending->trouble, "");
+  const bool must_die = event == Event::die || event == Event::die_within;
+  EXPECT_EQ(result.initiator.killed || result.agent.killed, must_die);
+  if (event == Event::shorten) {
+    EXPECT_TRUE(result.initiator.ok()) << result.initiator.what;
+  }
+  expect_live("after the fault");
+  expect_source_untouched("after the fault");
+  if (result.initiator.ok() && !pair_.scenario().only_records) {
+    EXPECT_NE(last_.st_ino, live_.st_ino) << "it says that it is done";
+  }
+  for (const auto* ending : {&result.initiator, &result.agent}) {
+    if (ending->error) {
+      EXPECT_NE(*ending->error, ErrorCode::timeout) << ending->what;
+    }
+  }
+}
+
+void Witness::after_next_run(const RunResult& result) {
+  EXPECT_TRUE(result.initiator.ok()) << result.initiator.what << result.initiator.trouble;
+  EXPECT_TRUE(result.agent.ok()) << result.agent.what << result.agent.trouble;
+  expect_live("after the next run");
+  expect_source_untouched("after the next run");
+  const auto& target = pair_.target();
+  if (pair_.scenario().operation == Operation::undo) {
+    EXPECT_TRUE(lists_of(target.gravity()) == pair_.new_lists());
+  } else {
+    EXPECT_TRUE(content_of(target.gravity()) == pair_.new_content());
+    EXPECT_EQ(target.settings().dns_hosts, pair_.source().settings().dns_hosts);
+  }
+  expect_no_stray_file();
+  expect_history();
+}
+
+void Witness::after_third_run(const RunResult& result) {
+  EXPECT_TRUE(result.initiator.ok()) << result.initiator.what << result.initiator.trouble;
+  EXPECT_TRUE(result.initiator.nothing_to_do) << "the third run finds something to do";
+}
+
+void Witness::expect_no_stray_file() {
+  for (const auto* pihole : {&pair_.source(), &pair_.target()}) {
+    auto names = names_in(pihole->directory());
+    std::erase_if(names, [](const auto& name) { return name == ".gravity-sync" || name == "config_backups"; });  // the latter is FTL's
+    auto before = pihole_files_;
+    std::erase(before, ".gravity-sync");
+    EXPECT_EQ(names, before);
+    for (const auto& name : own_files(*pihole)) {
+      EXPECT_TRUE(name == "lock" || name == "shadow.db" || name == "delta.db" || (pair_.scenario().damaged && name == "damaged.db"))
+          << pihole->options().name << " keeps " << name;
+    }
+    for (const auto& name : names_in(pihole->state())) EXPECT_TRUE(name == "state.db" || name == "state.db-journal") << name;
+    const auto ours = pihole->directory() + "/.gravity-sync";
+    if (fs::exists(ours)) {
+      const auto around = look_at(pihole->directory());
+      const auto st = look_at(ours);
+      EXPECT_EQ(st.st_uid, around.st_uid);
+      EXPECT_EQ(st.st_gid, around.st_gid);
+      EXPECT_EQ(st.st_mode & 0777, around.st_mode & 0777);
+    }
+    EXPECT_EQ(integrity(pihole->state() + "/state.db"), "ok");
+  }
+}
+
+/// Every publish has its line, which says that it happened, and one kept version.
+void Witness::expect_history() {
+  const auto books = books_of(pair_.target());
+  int lines = 0;
+  std::string all;
+  for (std::size_t i = 0; i + history_ < books.history.size(); ++i) {
+    const auto& entry = books.history[i];
+    if (entry.outcome == model::Outcome::done || entry.outcome == model::Outcome::interrupted) ++lines;
+    all += fmt::format("{}: {}\n", model::to_string(entry.outcome), entry.text);
+  }
+  // Where the records failed after the database was published, a run may have come by twice.
+  if (!pair_.scenario().records || lines != changes_ + 1) {
+    EXPECT_EQ(lines, changes_) << all;
+  }
+  // Of a database that cannot be read there is nothing to keep.
+  if (!pair_.scenario().damaged) {
+    EXPECT_EQ(books.versions - versions_, static_cast<std::size_t>(lines)) << all;
+  }
+}
+
+}  // namespace gsync::test
