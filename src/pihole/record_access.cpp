@@ -32,6 +32,7 @@ class TomlRecords final : public RecordAccess {
       toml = installation_.read_toml();
     } catch (const Error& error) {
       reading.unavailable.fill(error.what());
+      reading.passing = error.code() == ErrorCode::io;
       return reading;
     }
     for (auto kind : model::record_kinds) {

@@ -25,6 +25,7 @@ class RecordAccess {
     std::array<std::string, 3> unavailable;  ///< by RecordKind: why; empty for those that are in `records`
     std::array<std::string, 3> read_only;    ///< by RecordKind: why it can be given but not set; empty when it can
     std::vector<std::string> notes;          ///< what stands there and is not synced, one sentence each, for NodeInfo
+    bool passing = false;                    ///< a file could not be read this time: not to be remembered
   };
   /// Does not throw for what a person wrote there: that is a reason in `unavailable`.
   virtual Reading read() const = 0;

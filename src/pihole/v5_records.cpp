@@ -71,6 +71,7 @@ class V5Records final : public RecordAccess {
         reading.read_only[i] = why_not_settable(kind);
       } catch (const Error& error) {
         reading.unavailable[i] = error.what();
+        reading.passing = reading.passing || error.code() == ErrorCode::io;
       }
     }
     return reading;
