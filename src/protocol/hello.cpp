@@ -143,6 +143,14 @@ std::string hint_for(std::string_view said, std::string_view peer, Side side) {
       peer);
 }
 
+/// Nothing came at all, and the connection stands. What runs before us is the login shell.
+std::string hint_for_silence(std::string_view peer) {
+  return fmt::format(
+      "see how long `ssh {0} true` takes: the account's shell reads its start files (~/.bashrc) first, and what stands there may wait for "
+      "something. If that is quick, check the forced command in authorized_keys there: it must run `gravity-sync agent`",
+      peer);
+}
+
 [[noreturn]] void report_junk(util::ByteStream& stream, const FirstWords& words, const Limits& limits, std::string_view peer, Side side) {
   const auto line = words.is_beginning_of_hello() ? std::string() : first_line(words.bytes);
   auto diagnostics = stream.diagnostics();
@@ -157,7 +165,7 @@ std::string hint_for(std::string_view said, std::string_view peer, Side side) {
     throw Error(
         ErrorCode::timeout,
         fmt::format("{} did not introduce itself within {:g} s{}", peer, std::chrono::duration<double>(limits.connect).count(), wrote),
-        hint);
+        said.empty() && side == Side::client ? hint_for_silence(peer) : hint);
   // A command that ended and said why is no lost connection, whichever of the two we noticed first.
   if (words.failure && (wrote.empty() || words.failure->code() != ErrorCode::unreachable))
     throw Error(words.failure->code(), fmt::format("{}: {}{}", peer, words.failure->what(), wrote), hint);

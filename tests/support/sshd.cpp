@@ -181,11 +181,13 @@ void Sshd::write_configuration() {
       "PermitRootLogin yes\nPrintMotd no\nPrintLastLog no\nMaxStartups 100\nLogLevel VERBOSE\n",
       directory_ / "pid", directory_ / "authorized_keys");
   if (knows_penalties(directory_ / "host_" + options_.host_key_types.front())) text += "PerSourcePenalties no\n";
-  if (!options_.environment.empty()) {
-    text += "SetEnv";
-    for (const auto& [name, value] : options_.environment) text += fmt::format(" \"{}={}\"", name, value);
-    text += '\n';
-  }
+  // bash reads ~/.bashrc when sshd starts it, and what stands there may take its time: `pyenv init` waits up to 60 s for a lock that another login, cut off by a test,
+  // has left behind.
+  auto environment = options_.environment;
+  environment.emplace("HOME", directory_.path());
+  text += "SetEnv";
+  for (const auto& [name, value] : environment) text += fmt::format(" \"{}={}\"", name, value);
+  text += '\n';
   write_text(configuration_file(), text + options_.configuration);
 }
 

@@ -134,6 +134,7 @@ TEST(Hello, GivesUpOnASilentFarSide) {
   });
   EXPECT_EQ(error.code(), ErrorCode::timeout);
   EXPECT_THAT(error.what(), HasSubstr("0.05 s"));
+  EXPECT_THAT(error.hint(), HasSubstr(".bashrc")) << "what a silent account most often waits for";
 }
 
 TEST(Hello, CallsHalfALineWithoutAnEndJunk) {
