@@ -15,26 +15,28 @@ class Debounce {
   Debounce(milliseconds quiet, milliseconds limit) : quiet_(quiet), limit_(limit) {}
 
   void note(Time now) {
-    if (!first_) first_ = now;
+    if (!waiting_) first_ = now;
+    waiting_ = true;
     last_ = now;
   }
   /// nullopt: nothing happened.
   std::optional<Time> due() const {
-    if (!first_) return std::nullopt;
-    return std::min(last_ + quiet_, *first_ + limit_);
+    if (!waiting_) return std::nullopt;
+    return std::min(last_ + quiet_, first_ + limit_);
   }
   /// True once, when it is time.
   bool take(Time now) {
     const auto when = due();
     if (!when || now < *when) return false;
-    first_.reset();
+    waiting_ = false;
     return true;
   }
 
  private:
   milliseconds quiet_;
   milliseconds limit_;
-  std::optional<Time> first_;
+  bool waiting_ = false;
+  Time first_{};
   Time last_{};
 };
 
