@@ -304,6 +304,16 @@ std::vector<Line> report_text(const NodeReport& report) {
              {"DNS port", fmt::format("{} ({})", in.dns_port ? std::to_string(in.dns_port) : "not asked", printable(in.how_dns_port))},
              {"kept versions", std::to_string(report.versions)},
          }));
+  if (in.generation == pihole::Generation::v5) {
+    append(lines,
+           label_lines({
+               {"records", fmt::format("{}, and two files in {}", in.record_file(model::RecordKind::dns),
+                                       in.dnsmasq_directory.empty() ? "a directory that this host does not reach" : in.dnsmasq_directory)},
+               {"restarted by", in.container                ? "pihole restartdns in " + in.container->label()
+                                : in.pihole_command.empty() ? "nobody: the pihole command was not found"
+                                                            : in.pihole_command + " restartdns"},
+           }));
+  }
   if (node.damaged) lines.push_back({"  damaged: " + printable(node.damage), Style::removed});
   lines.push_back({"", Style::plain});
   lines.push_back({"Not synced", Style::heading});

@@ -136,6 +136,50 @@ TEST_P(V5, SaysWhatWasFoundAndHow) {
   EXPECT_TRUE(contains(info, "GRAVITYDB in " + nodes.ph2.directory() + "/pihole-FTL.conf")) << info;
   EXPECT_TRUE(contains(info, fmt::format("pid {}, signal 34 to thread", ftl.pid()))) << info;
   EXPECT_TRUE(contains(info, "(housekeeper)")) << info;
+  EXPECT_TRUE(contains(info, nodes.ph2.custom_list() + ", and two files in " + nodes.ph2.dnsmasq())) << info;
+  EXPECT_TRUE(contains(info, nodes.ph2.pihole_command() + " restartdns")) << info;
+}
+
+class V5AllowLists : public TwoNodesTest {
+ protected:
+  /// ph1 or ph2 is a Pi-hole 6 with an allow list, the other one a Pi-hole 5.
+  static TwoNodesOptions six_and_five(bool ph1_is_v5) {
+    auto options = pair(ph1_is_v5, !ph1_is_v5);
+    auto& six = ph1_is_v5 ? options.ph2 : options.ph1;
+    six.gravity.adlist({.address = "https://allow.example/list.txt", .type = 1, .entries = 5});
+    return options;
+  }
+};
+
+TEST_F(V5AllowLists, AreLeftOutWithAWarningAndAreNoDifference) {
+  TwoNodes nodes(six_and_five(false));
+  const auto first = nodes.run({"pull", "--only", "lists,blocklist"});
+  EXPECT_TRUE(succeeded(first));
+  EXPECT_TRUE(
+      contains(first.errors, "'allow adlist  https://allow.example/list.txt' is left out: the Pi-hole of ph2 does not know allow lists"))
+      << first.errors;
+  const auto second = nodes.run({"pull", "--only", "lists,blocklist"});
+  EXPECT_TRUE(contains(second.output, "nothing to do: ph2 already has everything of ph1 that it can take")) << second.output;
+  EXPECT_TRUE(contains(second.errors, "1 list entry of ph1 is left out")) << second.errors;
+  const auto compared = nodes.run({"compare", "--exit-code", "--only", "lists,blocklist"});
+  EXPECT_EQ(compared.exit_code, 0);
+  EXPECT_TRUE(contains(compared.output, "the same, as far as both can hold it")) << compared.output;
+  EXPECT_TRUE(contains(compared.output, "Cannot be on both (1)")) << compared.output;
+  EXPECT_TRUE(contains(compared.output, "allow adlist  https://allow.example/list.txt  stays only on ph1")) << compared.output;
+  const auto json = nodes.run({"compare", "--json", "--only", "lists,blocklist"}).output;
+  EXPECT_TRUE(contains(json, "\"cannot_be_on_both\"")) << json;
+  EXPECT_TRUE(contains(json, "\"equal\": true")) << json;
+}
+
+TEST_F(V5AllowLists, StayWhenTheirPiholePullsFromOneThatCannotHaveThem) {
+  TwoNodes nodes(six_and_five(true));
+  const auto first = nodes.run({"pull"});
+  EXPECT_TRUE(succeeded(first));
+  EXPECT_TRUE(contains(first.errors, "'allow adlist  https://allow.example/list.txt' stays as it is")) << first.errors;
+  EXPECT_EQ(number(nodes.ph2.gravity(), "SELECT count(*) FROM antigravity"), 5);
+  EXPECT_TRUE(contains(nodes.run({"pull"}).output, "nothing to do"));
+  EXPECT_TRUE(succeeded(nodes.run({"push"})));
+  EXPECT_EQ(number(nodes.ph2.gravity(), "SELECT count(*) FROM adlist WHERE type = 1"), 1);
 }
 
 class V5Records : public TwoNodesTest {

@@ -33,13 +33,14 @@ pid_t thread_id() {
   return static_cast<pid_t>(::syscall(SYS_gettid));
 }
 
-/// A process that looks like FTL from outside: its name, a caught real-time signal, a thread named timer.
+/// A process that looks like FTL from outside: its name, caught signals, an idle thread.
 class FtlLike {
  public:
   struct Shape {
     std::string comm = "pihole-FTL";
     int signal = 34;  // 0: none is caught
     bool timer = true;
+    std::string thread = "timer";
   };
 
   explicit FtlLike(const Shape& shape) {
@@ -62,19 +63,26 @@ class FtlLike {
   pid_t next() {
     pollfd waiting{events_.get(), POLLIN, 0};
     if (::poll(&waiting, 1, 20'000) != 1) return -1;
-    pid_t thread = 0;
-    return ::read(events_.get(), &thread, sizeof thread) == sizeof thread ? thread : 0;
+    Event event{};
+    if (::read(events_.get(), &event, sizeof event) != sizeof event) return 0;
+    last_signal_ = event.signal;
+    return event.thread;
   }
+  int last_signal() const { return last_signal_; }
 
  private:
+  struct Event {
+    pid_t thread;
+    int signal;
+  };
   static inline int out_ = -1;
 
-  static void report(int) {
-    const pid_t thread = thread_id();
-    [[maybe_unused]] const auto written = ::write(out_, &thread, sizeof thread);
+  static void report(int signal) {
+    const Event event{thread_id(), signal};
+    [[maybe_unused]] const auto written = ::write(out_, &event, sizeof event);
   }
-  static void* timer_thread(void*) {
-    ::prctl(PR_SET_NAME, "timer");
+  static void* idle_thread(void* name) {
+    ::prctl(PR_SET_NAME, static_cast<const char*>(name));
     report(0);
     for (;;) ::pause();
   }
@@ -85,11 +93,11 @@ class FtlLike {
     if (shape.signal != 0) {
       struct sigaction action {};
       action.sa_handler = report;
-      ::sigaction(shape.signal, &action, nullptr);
+      for (int signal : {SIGHUP, shape.signal, shape.signal + 2}) ::sigaction(signal, &action, nullptr);
     }
     pthread_t thread{};
     if (shape.timer) {
-      ::pthread_create(&thread, nullptr, timer_thread, nullptr);
+      ::pthread_create(&thread, nullptr, idle_thread, const_cast<char*>(shape.thread.c_str()));
     } else {
       report(0);
     }
@@ -99,6 +107,7 @@ class FtlLike {
   util::Fd events_;
   pid_t pid_ = -1;
   pid_t timer_ = -1;
+  int last_signal_ = 0;
 };
 
 class FtlTest : public testing::Test {
@@ -199,6 +208,39 @@ TEST_F(FtlTest, IsNotSignalledWhenItCatchesNoneOrAnotherOne) {
     EXPECT_THAT(ftl_.describe(), HasSubstr("no reload signal known"));
     EXPECT_EQ(::kill(process.pid(), 0), 0);
   }
+}
+
+TEST_F(FtlTest, OfPiholeFiveGetsItsSignalsInItsHousekeeper) {
+  installation_.generation = Generation::v5;
+  FtlLike process({.thread = "housekeeper"});
+  write_pid(process);
+  EXPECT_TRUE(ftl_.signal_reload());
+  EXPECT_EQ(process.next(), process.timer());
+  EXPECT_EQ(process.last_signal(), 34);
+  EXPECT_TRUE(ftl_.signal_hosts());
+  EXPECT_EQ(process.next(), process.timer());
+  EXPECT_EQ(process.last_signal(), SIGHUP);
+  EXPECT_THAT(ftl_.describe(), HasSubstr("(housekeeper)"));
+  installation_.generation = Generation::v6;
+  EXPECT_FALSE(ftl_.signal_reload()) << "in v6 it is another thread";
+}
+
+TEST_F(FtlTest, IsEndedWithAFailureSoThatItsServiceStartsItAgain) {
+  for (int signal : {34, 35}) {
+    FtlLike process({.signal = signal});
+    write_pid(process);
+    EXPECT_TRUE(ftl_.signal_failure());
+    EXPECT_EQ(process.next(), process.timer());
+    EXPECT_EQ(process.last_signal(), signal + 2);
+  }
+}
+
+TEST_F(FtlTest, OfPiholeFiveThatCannotBeSignalledIsToldByPiholesScript) {
+  installation_.generation = Generation::v5;
+  FtlLike process({.timer = false});
+  write_pid(process);
+  EXPECT_FALSE(ftl_.signal_reload());
+  EXPECT_THAT(ftl_.describe(), HasSubstr("no thread named housekeeper: it reloads by `pihole restartdns reload-lists`"));
 }
 
 TEST_F(FtlTest, IsNotSignalledWithoutAnIdleThread) {
