@@ -141,7 +141,12 @@ void Publication::replace_by_link() {
   try {
     files.rename_at(shadow_.directory(), previous_name, shadow_.directory(), Shadow::name);
   } catch (const Error&) {
-    // The new version is live. Without a shadow the next one is made afresh.
+    // The new version is live. Without a shadow the next one is made afresh, but perhaps not soon.
+    try {
+      files.unlink_at(shadow_.directory(), previous_name);
+    } catch (const Error&) {
+      // begin() removes it.
+    }
   }
 }
 

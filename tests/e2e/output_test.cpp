@@ -40,7 +40,7 @@ TEST_F(Output, JsonHasTheSameKeysWhateverHappened) {
   TwoNodes nodes;
   const auto reported = with(run_keys, {"counts", "published", "dns_paused", "publish_microseconds", "version", "history_id"});
   const auto comparison = parsed(nodes.run({"compare", "--json"}));
-  expect_keys(comparison, {"here", "there", "equal", "counts", "rows", "blocklist", "records"}, "compare");
+  expect_keys(comparison, {"here", "there", "equal", "counts", "rows", "blocklist", "records", "cannot_be_on_both"}, "compare");
   EXPECT_FALSE(comparison["equal"].get<bool>());
   EXPECT_EQ(comparison["counts"]["rows"].get<std::size_t>(), comparison["rows"].size());
   expect_keys(comparison["rows"][0], {"table", "kind", "name", "change", "here", "there"}, "a row of compare");

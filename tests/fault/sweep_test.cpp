@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <functional>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,10 @@ struct Case {
   unsigned kinds;
   int one_in;  ///< how many operations are tried by default
 };
+
+void PrintTo(const Case& tested, std::ostream* out) {
+  *out << tested.name;
+}
 
 /// GSYNC_FAULTS=all tries every operation in every way, which takes a quarter of an hour; else some ways are tried at a sample. GSYNC_SEED chooses another sample.
 bool everything() {
