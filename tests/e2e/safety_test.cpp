@@ -202,5 +202,39 @@ TEST_F(Safety, AShadowThatSomebodyElseLinkedIsNotWrittenThrough) {
   }
 }
 
+/// `pihole -g` copies the lists when it begins and moves its file over live when it is done. What was published in between is gone then.
+TEST_F(Safety, ACopyAndSwapThatNobodyCouldSeeIsMendedByTheNextRun) {
+  TwoNodes nodes;
+  const auto copy = nodes.ph2.directory() + "/swapped.db";
+  std::filesystem::copy_file(nodes.ph2.gravity(), copy);
+  execute(copy, "UPDATE info SET value = value + 60 WHERE property = 'updated'");
+  ASSERT_TRUE(succeeded(nodes.run({"pull"})));
+  ASSERT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  std::filesystem::rename(copy, nodes.ph2.gravity());
+  ASSERT_NE(content_of(nodes.ph1.gravity()), content_of(nodes.ph2.gravity()));
+  EXPECT_TRUE(succeeded(nodes.run({"pull"})));
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_EQ(integrity(nodes.ph2.gravity()), "ok");
+}
+
+TEST_F(Safety, TwoTargetsReadOneSourceAtOnce) {
+  TwoNodes nodes;
+  PiholeDirectory ph3(small_pihole("ph3", 11, small_household()));
+  const auto config = read_text(nodes.ph2.config());
+  ph3.set_peers({config.substr(config.find("[[peer]]"))});
+  write_text(ph3.state() + "/known_hosts", nodes.sshd.known_hosts_line(), 0600);
+  for (int round = 0; round < 3; ++round) {
+    deny(nodes.ph1, fmt::format("round-{}.example", round));
+    CommandResult third;
+    std::thread other([&] { third = nodes.run_on(ph3, {"pull"}); });
+    const auto second = nodes.run({"pull"});
+    other.join();
+    EXPECT_TRUE(succeeded(second));
+    EXPECT_TRUE(succeeded(third));
+    EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+    EXPECT_TRUE(same_content(nodes.ph1, ph3));
+  }
+}
+
 }  // namespace
 }  // namespace gsync::test
