@@ -24,7 +24,7 @@ namespace {
 bool lets_through(const std::string& directory, uid_t owner, gid_t group) {
   struct stat st {};
   if (::stat(directory.c_str(), &st) != 0) return true;
-  const auto bit = st.st_uid == owner ? S_IXUSR : st.st_gid == group ? S_IXGRP : S_IXOTH;
+  const mode_t bit = st.st_uid == owner ? S_IXUSR : st.st_gid == group ? S_IXGRP : S_IXOTH;
   return (st.st_mode & bit) != 0;
 }
 
