@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gsync/util/subprocess.hpp"
+#include "support/paths.hpp"
 #include "support/pihole_directory.hpp"
 
 namespace gsync {
@@ -18,7 +19,7 @@ using test::PiholeDirectory;
 /// The program with an environment of its own, so that a configuration of this host does not matter.
 util::CommandResult gravity_sync(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment = {}) {
   util::Command command;
-  command.argv = {GSYNC_BINARY};
+  command.argv = {test::paths::binary};
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   command.environment = environment;
   command.environment->emplace("PATH", "/usr/bin:/bin");
@@ -180,10 +181,10 @@ TEST(CommandLineProgram, TellsWhoeverMayNotToUseSudo) {
   for (const auto& path : {pihole.root(), pihole.directory()}) ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
   for (const auto& path : {pihole.config(), pihole.toml()}) ASSERT_EQ(::chmod(path.c_str(), 0644), 0);
   util::Command command;
-  command.argv = {"/usr/bin/setpriv", "--reuid=54322", "--regid=54322", "--clear-groups",
-                  GSYNC_BINARY,       "--config",      pihole.config(), "pull"};
+  command.argv = {"/usr/bin/setpriv",  "--reuid=54322", "--regid=54322", "--clear-groups",
+                  test::paths::binary, "--config",      pihole.config(), "pull"};
   if (::access(command.argv[0].c_str(), X_OK) != 0) GTEST_SKIP() << "there is no setpriv here";
-  if (std::filesystem::path binary = GSYNC_BINARY;
+  if (std::filesystem::path binary = test::paths::binary;
       (std::filesystem::status(binary.parent_path()).permissions() & std::filesystem::perms::others_exec) == std::filesystem::perms::none)
     GTEST_SKIP() << "another user cannot reach the program in this build directory";
   auto result = util::run(command, util::Deadline::in(std::chrono::seconds(60)));
@@ -194,7 +195,7 @@ TEST(CommandLineProgram, TellsWhoeverMayNotToUseSudo) {
 TEST(CommandLineProgram, FailsWhenItsResultCannotBeWritten) {
   if (::access("/dev/full", W_OK) != 0) GTEST_SKIP() << "there is no /dev/full here";
   util::Command command;
-  command.argv = {"/bin/sh", "-c", std::string("exec ") + GSYNC_BINARY + " version > /dev/full"};
+  command.argv = {"/bin/sh", "-c", std::string("exec ") + test::paths::binary + " version > /dev/full"};
   EXPECT_EQ(util::run(command, util::Deadline::in(std::chrono::seconds(60))).exit_code, 1);
 }
 

@@ -11,6 +11,7 @@
 
 #include "gsync/util/fd.hpp"
 #include "support/daemon_process.hpp"
+#include "support/paths.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -56,7 +57,7 @@ TEST_F(DaemonService, TwoDaemonsThatWantTheSameChangeMakeItOnce) {
   TwoNodes nodes;
   nodes.set_peer({{}, {}, {}, {}, "mode = \"push\""});
   nodes.ph1.set_peers(
-      {peer_of(nodes, "ph2", nodes.sshd.port(), fmt::format("{} --config {} agent --peer ph1", GSYNC_BINARY, nodes.ph2.config()))});
+      {peer_of(nodes, "ph2", nodes.sshd.port(), fmt::format("{} --config {} agent --peer ph1", paths::binary, nodes.ph2.config()))});
   write_text(nodes.ph1.state() + "/known_hosts", nodes.sshd.known_hosts_line(), 0600);
   DaemonProcess there(nodes.ph1);
   DaemonProcess here(nodes.ph2);
@@ -154,7 +155,7 @@ TEST_F(DaemonService, HooksMetricsAndMonitorTellOfAChange) {
   DaemonProcess there(nodes.ph1);
   DaemonProcess here(nodes.ph2);
   ASSERT_TRUE(here.wait_in_step());
-  const ChildProcess monitor({GSYNC_BINARY, "--config", nodes.ph2.config(), "monitor"}, directory / "monitor");
+  const ChildProcess monitor({paths::binary, "--config", nodes.ph2.config(), "monitor"}, directory / "monitor");
   ASSERT_TRUE(DaemonProcess::poll([&] {
     // It follows as soon as it has connected; edits until one is seen.
     static int n = 0;

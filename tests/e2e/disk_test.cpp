@@ -9,6 +9,7 @@
 
 #include "support/dns_probe.hpp"
 #include "support/ftl_process.hpp"
+#include "support/paths.hpp"
 #include "support/private_mounts.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
@@ -23,7 +24,7 @@ class Disk : public TwoNodesTest {};
 /// ph2's pull in a shell that sets limits first.
 CommandResult limited_pull(const TwoNodes& nodes, const std::string& limits, const std::string& arguments) {
   util::Command command;
-  command.argv = {"/bin/sh", "-c", fmt::format("{}; exec {} --config {} pull {}", limits, GSYNC_BINARY, nodes.ph2.config(), arguments)};
+  command.argv = {"/bin/sh", "-c", fmt::format("{}; exec {} --config {} pull {}", limits, paths::binary, nodes.ph2.config(), arguments)};
   command.environment = std::map<std::string, std::string>{{"PATH", "/usr/bin:/bin"}};
   return util::run(command, util::Deadline::in(std::chrono::minutes(3)));
 }
@@ -119,9 +120,9 @@ TEST_F(Disk, AFullDiskIsNamedAndLeavesTheOldVersion) {
 CommandResult pull_without(const TwoNodes& nodes, const std::vector<std::string>& missing,
                            const std::vector<std::string>& arguments = {"pull"}) {
   util::Command command;
-  command.argv = {GSYNC_WITHOUT};
+  command.argv = {paths::without};
   command.argv.insert(command.argv.end(), missing.begin(), missing.end());
-  command.argv.insert(command.argv.end(), {"--", GSYNC_BINARY, "--config", nodes.ph2.config()});
+  command.argv.insert(command.argv.end(), {"--", paths::binary, "--config", nodes.ph2.config()});
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   command.environment = std::map<std::string, std::string>{{"PATH", "/usr/bin:/bin"}};
   return util::run(command, util::Deadline::in(std::chrono::minutes(3)));

@@ -8,6 +8,7 @@
 #include "gsync/util/error.hpp"
 #include "support/dns_probe.hpp"
 #include "support/ftl_process.hpp"
+#include "support/paths.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -16,7 +17,7 @@
 namespace gsync::test {
 namespace {
 
-const std::string fixtures = GSYNC_FIXTURES;
+const std::string fixtures = paths::fixtures;
 
 class RealPihole : public TwoNodesTest {
  protected:

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "gsync/util/subprocess.hpp"
+#include "support/paths.hpp"
 #include "support/temp_directory.hpp"
 
 namespace gsync::test {
@@ -132,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(Fixtures, RealDatabase,
                          [](const auto& test) { return std::string(traits(test.param.shape).name); });
 
 TEST_P(RealDatabase, HasTheTablesColumnsTriggersAndViewsThatWeMake) {
-  const std::string packed = std::string(GSYNC_FIXTURES) + "/" + GetParam().file;
+  const std::string packed = std::string(paths::fixtures) + "/" + GetParam().file;
   if (!std::filesystem::exists(packed)) GTEST_SKIP() << "no " << packed;
   TempDirectory directory;
   const auto real = directory / "real.db";

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "support/paths.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -133,7 +134,8 @@ TEST_F(Output, OnATerminalThereAreColoursUnlessNoColorIsSet) {
   TwoNodes nodes;
   const auto on_terminal = [&](std::map<std::string, std::string> environment) {
     util::Command command;
-    command.argv = {"/usr/bin/script", "-qec", fmt::format("{} --config {} pull --dry-run", GSYNC_BINARY, nodes.ph2.config()), "/dev/null"};
+    command.argv = {"/usr/bin/script", "-qec", fmt::format("{} --config {} pull --dry-run", paths::binary, nodes.ph2.config()),
+                    "/dev/null"};
     environment.emplace("PATH", "/usr/bin:/bin");
     environment.emplace("TERM", "xterm-256color");
     command.environment = std::move(environment);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "support/paths.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -128,7 +129,7 @@ TEST_F(Peer, AnAccountThatLetsNobodyInIsRecognised) {
 TEST_F(Peer, AnAgentThatFindsNoPiholeSaysSo) {
   TwoNodes nodes;
   write_text(nodes.ph1.root() + "/other.toml", "[pihole]\ndirectory = \"/nowhere/pihole\"\n");
-  const auto result = pull_with(nodes, fmt::format("{} --config {}/other.toml agent", GSYNC_BINARY, nodes.ph1.root()));
+  const auto result = pull_with(nodes, fmt::format("{} --config {}/other.toml agent", paths::binary, nodes.ph1.root()));
   EXPECT_EQ(result.exit_code, failed);
   EXPECT_TRUE(contains(result.errors, "/nowhere/pihole")) << result.errors;
   EXPECT_TRUE(contains(result.errors, "ph1")) << result.errors;
@@ -165,7 +166,7 @@ TEST_F(Peer, AnAgentThatSpeaksNonsenseAfterItsHelloIsAProtocolError) {
 TEST_F(Peer, AForcedCommandIsDeafToWhatTheClientAsksFor) {
   TwoNodesOptions options;
   TwoNodes first(options);  // for its ph1, which authorized_keys must name before the second sshd starts
-  options.sshd.key_options = fmt::format("restrict,command=\"{} --config {} agent --peer ph2\"", GSYNC_BINARY, first.ph1.config());
+  options.sshd.key_options = fmt::format("restrict,command=\"{} --config {} agent --peer ph2\"", paths::binary, first.ph1.config());
   const Sshd restricted(options.sshd);
   PeerOptions peer;
   peer.port = restricted.port();
@@ -202,7 +203,7 @@ TEST_F(Peer, Ipv6Works) {
 TEST_F(Peer, APeerThatIsThisVeryHostIsRefused) {
   TwoNodes nodes;
   PeerOptions peer;
-  peer.remote_command = fmt::format("{} --config {} agent", GSYNC_BINARY, nodes.ph2.config());
+  peer.remote_command = fmt::format("{} --config {} agent", paths::binary, nodes.ph2.config());
   nodes.set_peer(peer);
   const auto result = nodes.run({"pull"});
   EXPECT_EQ(result.exit_code, 4) << result.errors;

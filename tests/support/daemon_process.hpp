@@ -10,6 +10,7 @@
 
 #include "gsync/daemon/client.hpp"
 #include "gsync/util/deadline.hpp"
+#include "support/paths.hpp"
 #include "support/pihole_directory.hpp"
 #include "support/sshd.hpp"
 
@@ -22,7 +23,7 @@ class DaemonProcess {
 
   /// Returns when it answers.
   void start() {
-    process_ = std::make_unique<ChildProcess>(std::vector<std::string>{GSYNC_BINARY, "--config", pihole_.config(), "daemon"}, log_file());
+    process_ = std::make_unique<ChildProcess>(std::vector<std::string>{paths::binary, "--config", pihole_.config(), "daemon"}, log_file());
     if (!wait([] { return true; })) ADD_FAILURE() << "the daemon does not answer: " << log();
   }
   pid_t pid() const { return process_->pid(); }

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "support/dns_probe.hpp"
+#include "support/paths.hpp"
 
 extern char** environ;
 
@@ -77,7 +78,7 @@ void FtlProcess::start() {
 /// With the mutex held.
 void FtlProcess::spawn() {
   ::unlink(directory_.port_file().c_str());
-  std::vector<std::string> words{GSYNC_FTL_STAND_IN,     "--daemon", "--directory",         directory_.directory(), "--dns-port-file",
+  std::vector<std::string> words{paths::ftl_stand_in,    "--daemon", "--directory",         directory_.directory(), "--dns-port-file",
                                  directory_.port_file(), "--port",   std::to_string(port_), "--end-with-stdin"};
   if (directory_.options().container) words.emplace_back("--in-container");
   if (directory_.options().v5) words.insert(words.end(), {"--v5", directory_.dnsmasq()});

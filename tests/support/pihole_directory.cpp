@@ -1,4 +1,5 @@
 #include "support/pihole_directory.hpp"
+#include "support/paths.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -68,7 +69,7 @@ void PiholeDirectory::make() {
       fmt::format(
           "#!/bin/sh\nexport FTL_STAND_IN_DIRECTORY='{}'\nexport FTL_STAND_IN_DNSMASQ_DIRECTORY='{}'\nexport FTL_STAND_IN_MUSL={}\nexport "
           "FTL_STAND_IN_NEEDS_CHOWN={}\nexec '{}' \"$@\"\n",
-          directory(), options_.v5 ? dnsmasq() : "", options_.musl ? 1 : 0, options_.needs_chown ? 1 : 0, GSYNC_FTL_STAND_IN),
+          directory(), options_.v5 ? dnsmasq() : "", options_.musl ? 1 : 0, options_.needs_chown ? 1 : 0, paths::ftl_stand_in),
       0755);
   if (options_.container) write_docker_stand_in(*this);
   write_config();

@@ -1,4 +1,5 @@
 #include "support/two_nodes.hpp"
+#include "support/paths.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -106,7 +107,7 @@ TwoNodes::TwoNodes(const TwoNodesOptions& options) : ph1(options.ph1), ph2(optio
 CommandResult TwoNodes::run_on(const PiholeDirectory& pihole, const std::vector<std::string>& arguments,
                                std::map<std::string, std::string> environment) const {
   util::Command command;
-  command.argv = {GSYNC_BINARY, "--config", pihole.config()};
+  command.argv = {paths::binary, "--config", pihole.config()};
   command.argv.insert(command.argv.end(), arguments.begin(), arguments.end());
   environment.emplace("PATH", pihole.path_variable());
   command.environment = std::move(environment);
@@ -115,7 +116,7 @@ CommandResult TwoNodes::run_on(const PiholeDirectory& pihole, const std::vector<
 
 std::string TwoNodes::agent_command() const {
   const auto environment = ph1.options().container ? fmt::format("env PATH={} ", ph1.path_variable()) : "";
-  return fmt::format("{}{} --config {} agent --peer ph2", environment, GSYNC_BINARY, ph1.config());
+  return fmt::format("{}{} --config {} agent --peer ph2", environment, paths::binary, ph1.config());
 }
 
 void TwoNodes::set_peer(const PeerOptions& peer) {

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "gsync/util/error.hpp"
+#include "support/paths.hpp"
 
 namespace gsync::config {
 namespace {
@@ -316,8 +317,7 @@ TEST(ConfigFile, ThatIsADirectoryOrTooLargeIsAnErrorOfTheConfiguration) {
 }
 
 std::string example() {
-  const std::string here = __FILE__;
-  const auto path = here.substr(0, here.rfind("/tests/")) + "/config/gravity-sync.toml";
+  const auto path = std::string(test::paths::source) + "/config/gravity-sync.toml";
   std::ifstream file(path);
   std::string text(std::istreambuf_iterator<char>(file), {});
   if (text.empty()) throw std::runtime_error("cannot read " + path);

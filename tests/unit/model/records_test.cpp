@@ -7,6 +7,7 @@
 
 #include "gsync/util/error.hpp"
 #include "random_values.hpp"
+#include "support/paths.hpp"
 
 namespace gsync::model {
 namespace {
@@ -418,12 +419,12 @@ RecordLines lines_of(const std::string& file, const std::string& prefix) {
 class RecordFixtures : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(GSYNC_FIXTURES)) GTEST_SKIP() << "there are no fixtures in " << GSYNC_FIXTURES;
+    if (!std::filesystem::exists(test::paths::fixtures)) GTEST_SKIP() << "there are no fixtures in " << test::paths::fixtures;
   }
 };
 
 TEST_F(RecordFixtures, OfV6AreAcceptedAsTheyAre) {
-  auto toml = std::string(GSYNC_FIXTURES) + "/pihole.toml";
+  auto toml = std::string(test::paths::fixtures) + "/pihole.toml";
   auto dns = values_of(toml, "dns", "hosts");
   auto cname = values_of(toml, "dns", "cnameRecords");
   auto dhcp = values_of(toml, "dhcp", "hosts");
@@ -436,7 +437,7 @@ TEST_F(RecordFixtures, OfV6AreAcceptedAsTheyAre) {
 }
 
 TEST_F(RecordFixtures, OfV5AreAcceptedOnceTabsAreBlanks) {
-  auto folder = std::string(GSYNC_FIXTURES);
+  auto folder = std::string(test::paths::fixtures);
   auto dns = lines_of(folder + "/custom.list", "");
   for (auto& line : dns)
     for (auto& c : line)

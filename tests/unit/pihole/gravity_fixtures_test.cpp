@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "gsync/util/subprocess.hpp"
+#include "support/paths.hpp"
 #include "unit/pihole/gravity_files.hpp"
 
 namespace gsync::pihole {
@@ -29,7 +30,7 @@ class GravityFixtures : public test::GravityFiles, public testing::WithParamInte
     return result;
   }
   void SetUp() override {
-    const auto packed = std::string(GSYNC_FIXTURES) + "/" + GetParam().name + ".db.zst";
+    const auto packed = std::string(test::paths::fixtures) + "/" + GetParam().name + ".db.zst";
     if (::access(packed.c_str(), R_OK) != 0) GTEST_SKIP() << packed << " is not there";
     try {
       const auto result = unpack(packed, file());
@@ -105,7 +106,7 @@ TEST_P(GravityFixtures, HaveTheirCompiledSetsCounted) {
 }
 
 TEST_P(GravityFixtures, CanBeBroughtToEachOthersLists) {
-  ASSERT_EQ(unpack(std::string(GSYNC_FIXTURES) + "/gravity-v6.db.zst", file("other.db")).exit_code, 0);
+  ASSERT_EQ(unpack(std::string(test::paths::fixtures) + "/gravity-v6.db.zst", file("other.db")).exit_code, 0);
   auto wished = read(file("other.db")).lists;
   auto database = open(file());
   const auto shape = shape_of(database);

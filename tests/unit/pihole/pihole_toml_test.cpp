@@ -6,6 +6,7 @@
 
 #include "gsync/pihole/installation.hpp"
 #include "gsync/util/error.hpp"
+#include "support/paths.hpp"
 #include "support/temp_directory.hpp"
 
 namespace gsync::pihole {
@@ -122,7 +123,7 @@ TEST(PiholeToml, RefusesWhatIsTooLargeOrTooDeep) {
 }
 
 TEST(PiholeToml, OfTheFixtureIsRead) {
-  const std::string path = std::string(GSYNC_FIXTURES) + "/pihole.toml";
+  const std::string path = std::string(test::paths::fixtures) + "/pihole.toml";
   if (::access(path.c_str(), R_OK) != 0) GTEST_SKIP() << "no fixtures: " << path;
   const auto toml = parse_pihole_toml(test::read_text(path), path);
   EXPECT_EQ(toml.gravity_database, "/etc/pihole/gravity.db");
