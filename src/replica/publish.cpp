@@ -124,7 +124,7 @@ void Publication::replace_by_link() {
   files.unlink_at(shadow_.directory(), previous_name);
   try {
     files.link_at(live_.directory(), live_.name(), shadow_.directory(), previous_name);
-    if (!is_called(old_, shadow_.directory(), previous_name)) {
+    if (!is_called(old_, shadow_.directory(), previous_name) || !is_called(old_, live_.directory(), live_.name())) {
       throw Error(ErrorCode::conflict, fmt::format("{} was replaced while the new version was published", live_.path()), "run it again");
     }
     files.rename_at(shadow_.directory(), Shadow::name, live_.directory(), live_.name());

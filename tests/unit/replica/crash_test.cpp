@@ -125,6 +125,57 @@ TEST_P(Crash, OrAnErrorLeavesTheVersionThatTheErrorTellsOf) {
   EXPECT_LT(n, most_operations);
 }
 
+/// As `pihole -g` does at its end. Whenever it comes, theirs is the latest version: it must be live in the end, and whole. Only where names
+/// cannot be exchanged there is one moment, between the look and the rename, at which it is lost.
+TEST_P(Crash, OrAMoveOverLiveIsNeverUndone) {
+  int n = 0;
+  int conflicts = 0;
+  int published = 0;
+  int lost = 0;
+  for (; n < most_operations; ++n) {
+    test::LiveDirectory home(20);
+    set_up(home);
+    const auto theirs = home.root + "/gravity.db_temp";
+    test::write_text(theirs, test::read_text(home.live));
+    test::execute(theirs, "UPDATE t SET word='theirs'");
+    test::WatchedFileOps files;
+    files.can_exchange = GetParam().kind != Kind::without_exchange;
+    LiveFile live(home.live, files);
+    Shadow shadow(live);
+    util::SystemClock clock;
+    std::string where;
+    {
+      auto lock = shadow.lock(util::Deadline::in(30s));
+      auto expected = test::build(live, shadow, "new");
+      Nth nth(files, n, GetParam().when, [&] { ASSERT_EQ(::rename(theirs.c_str(), home.live.c_str()), 0); });
+      try {
+        Publication publication(live, shadow, expected, {}, clock, util::Deadline::in(30s));
+        if (!publication.wait_until_old_is_closed(util::Deadline::in(30s)) || !publication.keep_old()) publication.abandon_old();
+        ++published;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::conflict) << error.what();
+        ++conflicts;
+      }
+      where = "operation " + std::to_string(n) + ", " + nth.call();
+      files.before = files.after = [](const auto&) {};
+      if (!nth.happened()) break;
+    }
+    if (test::word_in(home.live) != "theirs") {
+      EXPECT_EQ(test::word_in(home.live), "new") << where;
+      ++lost;
+    }
+    EXPECT_EQ(test::integrity(home.live), "ok") << where;
+    EXPECT_FALSE(exists(home.journal)) << where;
+    ASSERT_NO_THROW(run(live, "next")) << where;
+    EXPECT_EQ(test::word_in(home.live), "next") << where;
+    EXPECT_EQ(test::integrity(home.live), "ok") << where;
+    if (HasFailure()) return;
+  }
+  EXPECT_EQ(lost, GetParam().kind == Kind::without_exchange ? 1 : 0);
+  EXPECT_GT(conflicts, 2) << "before the exchange";
+  EXPECT_GT(published, 3) << "and after it";
+}
+
 std::string case_name(const testing::TestParamInfo<Case>& tested) {
   static const std::string kinds[] = {"TheFirstTime", "AnyOtherTime", "WithoutExchange"};
   return kinds[static_cast<int>(tested.param.kind)] + (tested.param.when == Nth::When::before ? "BeforeEach" : "AfterEach");

@@ -1,6 +1,7 @@
 #pragma once
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -92,6 +93,11 @@ class OtherProcess {
   int roll_back() { return run('x'); }
   /// Begins to write and changes so many pages that they reach the file and the journal.
   int begin_and_spill() { return run('s'); }
+  /// Keeps its journal in memory: nothing beside the database shows what it does, and SQLite does not look whether the file has moved.
+  void keep_journal_in_memory() { child_.ask('m'); }
+  /// Writes with a busy handler that tries for a minute; comes back when it has met a lock. `result()` waits for how the write ended.
+  void write_and_wait() { child_.ask('t'); }
+  int result() { return hear_code(); }
   void reopen() { child_.ask('o'); }
   void close() { child_.ask('q'); }
   void kill() { child_.kill(); }
@@ -99,9 +105,17 @@ class OtherProcess {
  private:
   int run(char command) {
     child_.tell(command);
+    return hear_code();
+  }
+  int hear_code() {
     auto low = static_cast<unsigned char>(child_.hear());
     auto high = static_cast<unsigned char>(child_.hear());
     return low | high << 8;
+  }
+  static int try_again(void* side, int times) {
+    if (times == 0) static_cast<Child::Side*>(side)->say('.');
+    ::usleep(1'000);
+    return times < 60'000;
   }
   static void serve(Child::Side& side, const std::string& path) {
     auto open = [&] { return std::make_unique<Sql>(path, Sql::Mode::read_write, std::chrono::milliseconds(0)); };
@@ -123,12 +137,16 @@ class OtherProcess {
       } else if (command == 'q') {
         sql.reset();
         side.say('.');
+      } else if (command == 'm') {
+        sql->execute("PRAGMA journal_mode=MEMORY");
+        side.say('.');
       } else {
-        const int code = sql->try_execute(command == 'w'   ? "UPDATE t SET word='edit' WHERE id=1"
-                                          : command == 'b' ? "BEGIN IMMEDIATE"
-                                          : command == 'c' ? "COMMIT"
-                                          : command == 'x' ? "ROLLBACK"
-                                                           : "PRAGMA cache_size=1; BEGIN; UPDATE t SET word='edit'");
+        if (command == 't') sqlite3_busy_handler(sql->handle(), &try_again, &side);
+        const int code = sql->try_execute(command == 'w' || command == 't' ? "UPDATE t SET word='edit' WHERE id=1"
+                                          : command == 'b'                 ? "BEGIN IMMEDIATE"
+                                          : command == 'c'                 ? "COMMIT"
+                                          : command == 'x'                 ? "ROLLBACK"
+                                                                           : "PRAGMA cache_size=1; BEGIN; UPDATE t SET word='edit'");
         side.say(static_cast<char>(code & 0xff));
         side.say(static_cast<char>(code >> 8 & 0xff));
       }

@@ -262,6 +262,41 @@ TEST_F(Publishing, GoesOnWhenAWriterHasGoneWithoutAnEdit) {
   EXPECT_EQ(word_in(home_.live), "new");
 }
 
+TEST_F(Publishing, SeesAWriterWhoseJournalIsInMemory) {
+  const auto expected = make_new();
+  OtherProcess writer(home_.live);
+  writer.keep_journal_in_memory();
+  ASSERT_EQ(writer.begin_and_spill(), SQLITE_OK);
+  EXPECT_FALSE(exists(home_.journal));
+  EXPECT_EQ(code_of([&] { Publication(live_, shadow_, expected, {}, clock_, util::Deadline::in(20ms)); }), ErrorCode::busy);
+  EXPECT_EQ(writer.commit(), SQLITE_OK);
+  EXPECT_EQ(refused(expected), ErrorCode::conflict) << "its edit must be in the plan";
+  EXPECT_EQ(word_in(home_.live), "edit");
+}
+
+TEST_F(Publishing, MakesAWriterWaitThatHasABusyTimeout) {
+  const auto expected = make_new();
+  OtherProcess writer(home_.live);
+  // It has met our lock on the file that is live, and goes on trying on the same file.
+  auto publication = publish(expected, {[&] { return writer.write_and_wait(), false; }, {}});
+  EXPECT_EQ(word_in(home_.live), "new");
+  EXPECT_FALSE(publication->wait_until_old_is_closed(util::Deadline::in(50ms)));
+  publication->abandon_old();
+  EXPECT_EQ(writer.result(), moved) << "what it wrote to the old file would be lost";
+  EXPECT_EQ(word_in(home_.live), "new");
+  EXPECT_FALSE(exists(home_.journal));
+  EXPECT_EQ(test::integrity(home_.live), "ok");
+}
+
+TEST_F(Publishing, LetsAWriterWithABusyTimeoutWriteWhenItBacksOff) {
+  const auto expected = make_new();
+  OtherProcess writer(home_.live);
+  EXPECT_EQ(code_of([&] { publish(expected, {[&] { return writer.write_and_wait(), true; }, {}}); }), ErrorCode::busy);
+  EXPECT_EQ(writer.result(), SQLITE_OK);
+  EXPECT_EQ(test::value(home_.live, "SELECT word FROM t WHERE id=1"), "edit");
+  EXPECT_EQ(refused(expected), ErrorCode::conflict);
+}
+
 TEST_F(Publishing, UsesLinkAndRenameWhereNamesCannotBeExchanged) {
   files_.can_exchange = false;
   const auto old = make_new();
@@ -344,6 +379,23 @@ TEST_F(AfterTheExchange, NobodyWritesToTheOldFile) {
   ftl_->close();
   EXPECT_TRUE(closed(30s));
   EXPECT_TRUE(publication_->keep_old());
+}
+
+TEST_F(AfterTheExchange, NobodyWritesToTheOldFileWithAJournalInMemory) {
+  ftl_->keep_journal_in_memory();
+  EXPECT_EQ(ftl_->write() & 0xff, SQLITE_BUSY);
+  EXPECT_FALSE(closed(30ms));
+  EXPECT_EQ(ftl_->begin_and_spill() & 0xff, SQLITE_BUSY);
+  EXPECT_EQ(ftl_->roll_back(), SQLITE_OK);
+  EXPECT_EQ(ftl_->read(), "old");
+  ftl_->reopen();
+  ftl_->keep_journal_in_memory();
+  EXPECT_EQ(ftl_->begin_and_spill(), SQLITE_OK);
+  EXPECT_EQ(ftl_->commit(), SQLITE_OK);
+  EXPECT_TRUE(closed(30s));
+  EXPECT_TRUE(publication_->keep_old());
+  EXPECT_EQ(word_in(home_.live), "edit");
+  EXPECT_EQ(test::integrity(home_.live), "ok");
 }
 
 TEST_F(AfterTheExchange, AWriterOnAnAbandonedFileIsToldThatItMoved) {
