@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -6,6 +7,7 @@
 #include "support/dns_probe.hpp"
 #include "support/ftl_process.hpp"
 #include "support/private_mounts.hpp"
+#include "support/sanitizer.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -79,6 +81,7 @@ TEST_F(Owner, RecordsAreSetByAChildWithTheOneCapabilityThatFtlAsksFor) {
 TEST_F(Owner, AnFtlThatProcHidesReloadsByItsPollAndIsNotTakenForAnother) {
   PrivateMounts mounts;
   if (!mounts.reason().empty()) GTEST_SKIP() << mounts.reason();
+  if (address_sanitizer) ::setenv("ASAN_OPTIONS", "detect_leaks=0", 1);  // LeakSanitizer does not work without its own /proc
   mounts.hide_processes();
   TwoNodes nodes;
   FtlProcess ftl(nodes.ph2);

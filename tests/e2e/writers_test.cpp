@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "support/gravity_editor.hpp"
+#include "support/sanitizer.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -12,13 +13,8 @@ namespace {
 constexpr int busy = 75;
 
 // A sanitizer makes each step of a reader several times as long as it may be.
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::uint64_t one_in = 25;
-constexpr int enough_pulls = 40;
-#else
-constexpr std::uint64_t one_in = 50;
-constexpr int enough_pulls = 45;
-#endif
+constexpr std::uint64_t one_in = sanitized ? 25 : 50;
+constexpr int enough_pulls = sanitized ? 40 : 45;
 
 class Writers : public TwoNodesTest {};
 

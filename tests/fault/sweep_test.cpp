@@ -1,7 +1,9 @@
-// A run is stopped before and after every operation on files, database and connection, on either side, in every way in which such an operation fails.
+// A run is stopped before and after every operation on files, database and connection, on either side, in every way in which such an
+// operation fails.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <ostream>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "fault/witness.hpp"
+#include "support/sanitizer.hpp"
 
 namespace gsync::test {
 namespace {
@@ -27,7 +30,8 @@ void PrintTo(const Case& tested, std::ostream* out) {
   *out << tested.name;
 }
 
-/// GSYNC_FAULTS=all tries every operation in every way, which takes a quarter of an hour; else some ways are tried at a sample. GSYNC_SEED chooses another sample.
+/// GSYNC_FAULTS=all tries every operation in every way, which takes a quarter of an hour; else some ways are tried at a sample (a smaller
+/// one under a sanitizer). GSYNC_SEED chooses another sample.
 bool everything() {
   const char* faults = std::getenv("GSYNC_FAULTS");
   return faults != nullptr && std::string_view(faults) == "all";
@@ -37,7 +41,9 @@ std::uint64_t seed() {
   return given != nullptr ? std::strtoull(given, nullptr, 10) : 1;
 }
 
-std::string told(const Ending& ending) { return ending.killed ? "killed" : ending.error ? ending.what : ending.trouble.empty() ? "done" : ending.trouble; }
+std::string told(const Ending& ending) {
+  return ending.killed ? "killed" : ending.error ? ending.what : ending.trouble.empty() ? "done" : ending.trouble;
+}
 
 class Sweep : public testing::TestWithParam<Case> {
  protected:
@@ -47,7 +53,8 @@ class Sweep : public testing::TestWithParam<Case> {
     pair.reset();
     Witness witness(pair);
     const auto result = pair.run(tested.side, {tested.event, tested.kinds, at});
-    SCOPED_TRACE(fmt::format("at operation {}: {}\n  initiator: {}\n  agent: {}", at, result.operation, told(result.initiator), told(result.agent)));
+    SCOPED_TRACE(
+        fmt::format("at operation {}: {}\n  initiator: {}\n  agent: {}", at, result.operation, told(result.initiator), told(result.agent)));
     if (!result.happened) {
       EXPECT_TRUE(result.initiator.ok());
       return false;
@@ -65,7 +72,7 @@ TEST_P(Sweep, LeavesTheOldOrTheNewVersionAndTheNextRunConverges) {
   pair.reset();
   const int operations = pair.run(tested.side, {Event::none, tested.kinds, 0}).operations;
   EXPECT_GT(operations, 10) << "the sweep does not see the operations";
-  const int step = everything() ? 1 : tested.one_in;
+  const int step = everything() ? 1 : std::min(operations, sanitized ? 8 * tested.one_in : tested.one_in);
   int at = static_cast<int>(Random(seed() + std::hash<std::string>()(tested.name)).below(static_cast<std::size_t>(step)));
   fmt::print("{} operations, every {} of them is tried, GSYNC_SEED={}\n", operations, step, seed());
   int tried = 0;
@@ -121,7 +128,8 @@ std::vector<Case> cases() {
     for (const auto side : {Side::initiator, Side::agent}) {
       if (scenario.operation == Operation::undo && side == Side::agent) continue;
       for (const auto& way : ways) {
-        result.push_back({scenario_name + (side == Side::initiator ? "" : "Agent") + way.name, scenario, side, way.event, way.kinds, way.one_in});
+        result.push_back(
+            {scenario_name + (side == Side::initiator ? "" : "Agent") + way.name, scenario, side, way.event, way.kinds, way.one_in});
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "support/sanitizer.hpp"
 #include "unit/model/random_values.hpp"
 #include "unit/pihole/gravity_files.hpp"
 
@@ -420,9 +421,7 @@ class EndlessRows final : public model::BlocklistReader {
 };
 
 TEST_F(GravityBlocklist, TakesNoMoreMemoryForMoreRows) {
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_SKIP() << "the sanitizer keeps freed memory";
-#endif
+  if (test::sanitized) GTEST_SKIP() << "the sanitizer keeps freed memory";
   auto resident = [] {
     struct rusage usage {};
     ::getrusage(RUSAGE_SELF, &usage);

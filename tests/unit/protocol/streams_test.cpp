@@ -6,6 +6,7 @@
 
 #include "../src/protocol/bulk.hpp"
 #include "served.hpp"
+#include "support/sanitizer.hpp"
 
 namespace gsync::test {
 namespace {
@@ -78,13 +79,6 @@ std::size_t resident_bytes() {
   return resident * 4096;
 }
 
-constexpr bool sanitized =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#else
-    false;
-#endif
-
 TEST(Streams, HalfAMillionRowsTakeNoMoreMemoryThanAFew) {
   constexpr std::uint64_t count = 500'000;
   auto pair = stream_pair();
@@ -108,7 +102,7 @@ TEST(Streams, HalfAMillionRowsTakeNoMoreMemoryThanAFew) {
     }
     EXPECT_EQ(seen, count);
     // About 45 MB of domains went through.
-    if (!sanitized) {
+    if (!test::sanitized) {
       EXPECT_LT(most - early, 4u << 20);
     }
     connection.close();
