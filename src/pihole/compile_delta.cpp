@@ -152,7 +152,7 @@ std::vector<CompileDelta::Step> CompileDelta::steps() const noexcept {
   if (::access(path().c_str(), R_OK) != 0) return steps;
   try {
     sqlite::Database delta(path(), sqlite::OpenMode::read_only);
-    if (delta.check_integrity(true) != "ok") return steps;
+    if (delta.quick_check() != "ok") return steps;
     auto read = delta.prepare("SELECT key, digests FROM step");
     while (read.step()) {
       auto digests = util::decode<Digests>(read.text(1));

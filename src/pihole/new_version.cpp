@@ -8,23 +8,12 @@
 #include <algorithm>
 #include <map>
 
+#include "check_database.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/files.hpp"
 #include "gsync/util/text.hpp"
 
 namespace gsync::pihole {
-namespace {
-
-void check_database(sqlite::Database& database, bool whole) {
-  if (auto found = database.check_integrity(!whole); found != "ok") {
-    throw Error(ErrorCode::corrupt,
-                fmt::format("the new version does not pass {}: {}", whole ? "integrity_check" : "quick_check", util::printable(found)),
-                "nothing was changed; if live itself is damaged, take a whole database with `gravity-sync pull --full`");
-  }
-}
-
-}  // namespace
-
 void refuse(const std::string& why) {
   throw Error(ErrorCode::refused, why, "if that is meant, run it again with --force; --dry-run shows every row");
 }
@@ -87,12 +76,12 @@ void NewVersion::change_rows() {
 
   bool undo = change_.action == model::Action::undo || change_.action == model::Action::restore;
   parts_.live_state.copy_live_to_building(*before_, undo ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
-  // Opened before the connection and closed after it: closing it in between would drop SQLite's locks.
+  // Opened before the connections and closed after them: closing it in between would drop SQLite's locks.
   auto raw = parts_.shadow.open_building_raw(O_RDONLY);
-  auto database = parts_.shadow.open_building();
   after_.shape = before_->shape;
   after_.compiled = before_->compiled;
   {
+    auto database = parts_.shadow.open_building();
     sqlite::Transaction transaction(database);
     auto written = write_rows(database, after_.shape, change_.rows, before_->compiled.greatest_id());
     new_adlists_ = written.added_adlists;
@@ -109,7 +98,11 @@ void NewVersion::change_rows() {
   count_rows();
   std::optional<util::WriteBack> writing;
   if (blocklist_changed_) writing.emplace(raw.get());
-  check_database(database, blocklist_changed_);
+  auto database = parts_.shadow.open_building_reader();
+  if (blocklist_changed_)
+    check_database([this] { return parts_.shadow.open_building_reader(); });
+  else
+    check_structure(database);
   after_.rows = read_rows(database, after_.shape, nullptr);
   if (model::digest_of(after_.rows.lists) != model::digest_of(after)) {
     throw Error(ErrorCode::corrupt, "the changed lists do not read back as they were written", "please report this; nothing was changed");
@@ -222,8 +215,8 @@ void NewVersion::receive_copy() {
   GSYNC_ASSERT(copy_ != nullptr);
   parts_.shadow.begin();
   receive_bytes();
+  check_database([this] { return parts_.shadow.open_building_reader(); });
   auto database = parts_.shadow.open_building();
-  check_database(database, true);
   check_schema(database);
   after_.shape = shape_of(database);
   {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "check_database.hpp"
 #include "gsync/util/error.hpp"
 
 namespace gsync::pihole {
@@ -24,8 +25,7 @@ RaisedAgain raise_again(const Parts& parts, const LiveContent& live, const repli
     raise_updated(database, live.rows.mark.updated, 0);
     result.content.rows.mark.updated = read_updated(database);
     transaction.commit();
-    if (auto found = database.check_integrity(true); found != "ok")
-      throw Error(ErrorCode::corrupt, "the copy does not pass quick_check: " + found);
+    check_structure(database);
   } catch (...) {
     parts.shadow.discard();
     throw;

@@ -105,6 +105,8 @@ sqlite::Database Shadow::open_building() {
   return database;
 }
 
+sqlite::Database Shadow::open_building_reader() { return sqlite::Database(building_path(), sqlite::OpenMode::read_only); }
+
 util::Fd Shadow::open_building_raw(int flags) { return live_.files().open_at(directory(), building, flags); }
 
 void Shadow::finish(const struct stat& like) {

@@ -135,11 +135,22 @@ void Database::write_without_journal() {
   execute("PRAGMA synchronous=OFF");
 }
 
-std::string Database::check_integrity(bool quick) {
+std::string Database::quick_check() { return check("SELECT quick_check FROM pragma_quick_check(?)", ""); }
+
+std::string Database::integrity_check(const std::string& table) {
+  return check("SELECT integrity_check FROM pragma_integrity_check(?)", table);
+}
+
+std::string Database::check(std::string_view sql, const std::string& table) {
+  constexpr int enough = 5;
   std::string found;
   try {
-    auto statement = prepare(quick ? "PRAGMA quick_check(5)" : "PRAGMA integrity_check(5)");
-    while (statement.step()) {
+    auto statement = prepare(sql);
+    if (table.empty())
+      statement.bind(1, enough);
+    else
+      statement.bind(1, table);
+    for (int lines = 0; lines < enough && statement.step(); ++lines) {
       if (!found.empty()) found += "; ";
       found += statement.text(0);
     }

@@ -31,6 +31,8 @@ class Shadow {
   sqlite::Database open_previous();
   /// A connection to the file under construction: no journal, no syncs (a crash loses the file by design), pages that are equal already are not written.
   sqlite::Database open_building();
+  /// For reading, when open_building()'s is closed, which lets nobody else in.
+  sqlite::Database open_building_reader();
   /// A descriptor of it, for raw writing (a whole copy that arrives). Never closed while open_building()'s connection is open.
   util::Fd open_building_raw(int flags);
   /// Owner and mode of `like`, fsync, rename to shadow.db, fsync of the directory. After an error the file is gone.

@@ -52,12 +52,16 @@ class Database {
   /// No journal and no fsync from here on: after a crash, a rollback or any error the file is damaged and must be removed. For a file that nobody else knows yet.
   void write_without_journal();
 
-  /// "ok", or the first lines of what is wrong. quick: everything but that indexes and tables agree.
-  std::string check_integrity(bool quick);
+  /// "ok", or the first lines of what is wrong: everything but that indexes and tables agree.
+  std::string quick_check();
+  /// The same and that they do, of one table.
+  std::string integrity_check(const std::string& table);
 
   sqlite3* handle() const { return handle_; }
 
  private:
+  std::string check(std::string_view sql, const std::string& table);
+
   std::string path_;
   sqlite3* handle_ = nullptr;
 };

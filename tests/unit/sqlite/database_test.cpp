@@ -163,13 +163,13 @@ TEST_F(DatabaseError, IsCorruptForADamagedFile) {
   }
   auto database = open(OpenMode::read_only);
   EXPECT_EQ(code_of([&] { database.query_int("SELECT sum(length(x)) FROM t"); }), ErrorCode::corrupt);
-  EXPECT_NE(database.check_integrity(true), "ok");
+  EXPECT_NE(database.quick_check(), "ok");
 }
 
 TEST_F(DatabaseError, IsCorruptForAFileThatIsNoDatabase) {
   test::write_text(path_, std::string(5000, 'x'));
   EXPECT_EQ(code_of([&] { open(OpenMode::read_only).query_int("SELECT count(*) FROM sqlite_master"); }), ErrorCode::corrupt);
-  EXPECT_NE(open(OpenMode::read_only).check_integrity(false), "ok");
+  EXPECT_NE(open(OpenMode::read_only).integrity_check("t"), "ok");
 }
 
 TEST_F(DatabaseError, IsCorruptForATruncatedFile) {
@@ -379,8 +379,8 @@ TEST_F(DatabaseTest, IntegrityCheckSeesAnEmptyIndexAndQuickCheckDoesNot) {
   test::execute(
       path_, "PRAGMA writable_schema=ON; INSERT INTO sqlite_master VALUES ('index', 'i', 't', " + index + ", 'CREATE INDEX i ON t (x)')");
   auto database = open(OpenMode::read_only);
-  EXPECT_EQ(database.check_integrity(true), "ok");
-  EXPECT_NE(database.check_integrity(false), "ok");
+  EXPECT_EQ(database.quick_check(), "ok");
+  EXPECT_NE(database.integrity_check("t"), "ok");
 }
 
 TEST_F(DatabaseTest, CountsChangesAndIds) {
