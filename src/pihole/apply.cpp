@@ -1,12 +1,12 @@
 #include "apply.hpp"
 
-#include <dirent.h>
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
 
+#include "ftl_control.hpp"
 #include "gsync/util/error.hpp"
+#include "list_caches.hpp"
 #include "new_version.hpp"
 #include "pending_run.hpp"
 #include "second_raise.hpp"
@@ -128,7 +128,7 @@ class Apply {
   }
 
   void publish(const model::Records& records_before) {
-    remove_list_caches();
+    remove_list_caches(parts_, version_->new_adlists());
     begin_pending(records_before, &version_->content().summary.identity);
     try {
       if (auto why = parts_.live.wal_mode()) throw Error(ErrorCode::refused, *why);
@@ -185,21 +185,6 @@ class Apply {
     have_ftl_reload();
   }
 
-  /// A new adlist must not be compiled from what another one with its id left in Pi-hole's cache (a 304 from the server would make it so).
-  void remove_list_caches() {
-    for (const auto& directory : {parts_.installation.directory, parts_.installation.directory + "/listsCache"}) {
-      if (version_->new_adlists().empty()) return;
-      std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(directory.c_str()), &::closedir);
-      if (!open) continue;
-      while (const dirent* entry = ::readdir(open.get())) {
-        std::string_view name = entry->d_name;
-        for (auto id : version_->new_adlists()) {
-          if (name.starts_with(fmt::format("list.{}.", id))) parts_.live.files().unlink_at(::dirfd(open.get()), std::string(name));
-        }
-      }
-    }
-  }
-
   // --- FTL
 
   void have_ftl_reload() { signalled_ = pihole::have_ftl_reload(parts_, report_.warnings); }
@@ -247,7 +232,8 @@ class Apply {
     if (publication_ && !publication_->watchable() && before_->rows.mark.updated != 0)
       return;  // nobody tells, and there is no reason to think so
     try {
-      raised_ = raise_again(parts_, version_->content(), hooks(), [this](const replica::Identity& second) { pending_.replaced_again(second); });
+      raised_ =
+          raise_again(parts_, version_->content(), hooks(), [this](const replica::Identity& second) { pending_.replaced_again(second); });
     } catch (const Error& error) {
       report_.warnings.push_back(fmt::format("pihole-FTL may go on with the old lists until they change again: {}", error.what()));
     }
@@ -273,7 +259,7 @@ class Apply {
           ftl_.may_be_hidden()
               ? fmt::format("after {} s a program still has the old database open, perhaps a pihole-FTL that is not visible from here; if "
                             "it goes on blocking by the old lists, run `{}` where it runs",
-                            seconds, reload_command())
+                            seconds, reload_command(parts_.installation))
               : fmt::format("after {} s another program than pihole-FTL still has the old database open; it keeps the old one until it "
                             "opens the file again",
                             seconds));
@@ -284,14 +270,15 @@ class Apply {
     if (raised_ && reaction == config::FtlFailure::undo) reaction = config::FtlFailure::report;  // there is no old one to put back
     switch (reaction) {
       case config::FtlFailure::report:
-        report_.warnings.push_back(
-            fmt::format("{}; it serves the old lists until it reloads: run `{}`, or restart it", what, reload_command()));
+        report_.warnings.push_back(fmt::format("{}; it serves the old lists until it reloads: run `{}`, or restart it", what,
+                                               reload_command(parts_.installation)));
         return false;
       case config::FtlFailure::undo:
         take_back(what);
       case config::FtlFailure::restart:
         report_.warnings.push_back(what + "; it was restarted");
-        return restart_ftl() && publication_->wait_until_old_is_closed(util::Deadline::in(restart_deadline));
+        return restart_ftl(parts_, util::Deadline::in(restart_deadline), report_.warnings) &&
+               publication_->wait_until_old_is_closed(util::Deadline::in(restart_deadline));
     }
     return false;
   }
@@ -318,46 +305,13 @@ class Apply {
   void ftl_does_not_answer() {
     auto what = silence();
     if (parts_.config.sync.on_ftl_failure == config::FtlFailure::restart) {
-      if (restart_ftl() && ftl_.answers(util::Deadline::in(restart_deadline))) {
+      if (restart_ftl(parts_, util::Deadline::in(restart_deadline), report_.warnings) &&
+          ftl_.answers(util::Deadline::in(restart_deadline))) {
         report_.warnings.push_back(what + "; it was restarted and answers now");
         return;
       }
     }
     report_.warnings.push_back(what + ". Look at /var/log/pihole/FTL.log; `gravity-sync undo` brings the lists back as they were");
-  }
-
-  std::string_view reload_command() const {
-    return parts_.installation.generation == Generation::v5 ? "pihole restartdns reload-lists" : "pihole reloadlists";
-  }
-
-  /// True when the FTL that runs now is gone. Its service starts it again.
-  bool restart_ftl() {
-    if (const auto& container = parts_.installation.container) {
-      // Its first process ends with FTL, and not every container is started again then.
-      return container->run({Container::Action::restart}, util::Deadline::in(restart_deadline)).exit_code == 0;
-    }
-    if (parts_.root != nullptr) {
-      try {
-        parts_.root->run(PiholeCommand::restart_dns, util::Deadline::in(restart_deadline));
-        return true;
-      } catch (const Error& error) {
-        report_.warnings.push_back(error.what());
-      }
-    }
-    auto pid = ftl_.pid();
-    if (!pid) return false;
-    if (ftl_.signal_failure() && gone_soon(*pid)) return true;
-    if (::kill(*pid, SIGKILL) != 0) return errno == ESRCH;
-    return gone_soon(*pid);
-  }
-
-  bool gone_soon(pid_t pid) {
-    auto deadline = util::Deadline::in(std::chrono::seconds(5));
-    while (!deadline.passed()) {
-      if (::kill(pid, 0) != 0) return true;
-      parts_.clock.sleep(std::chrono::milliseconds(50));
-    }
-    return false;
   }
 
   // --- records and the books

@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "ftl_control.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 
@@ -16,8 +17,9 @@ constexpr auto settle_deadline = std::chrono::seconds(30);
 
 struct Pending {
   model::HistoryEntry entry;
-  std::vector<replica::Identity> replacements;  // of the file that becomes live, and of what replaces it in its turn; none when only records are set
-  replica::Identity replaced;                   // of the one that becomes the shadow; zero when there is none, or it was damaged
+  std::vector<replica::Identity>
+      replacements;            // of the file that becomes live, and of what replaces it in its turn; none when only records are set
+  replica::Identity replaced;  // of the one that becomes the shadow; zero when there is none, or it was damaged
 };
 template <class Archive>
 void fields(Archive& a, Pending& p) {
@@ -104,19 +106,6 @@ std::int64_t PendingRun::finish(const model::HistoryEntry& entry) {
   parts_.state.set_value("pending", {});
   batch.commit();
   return id;
-}
-
-bool have_ftl_reload(const Parts& parts, std::vector<std::string>& warnings) {
-  Ftl ftl(parts.installation);
-  if (ftl.signal_reload()) return true;
-  if (parts.root == nullptr || !(ftl.pid() || ftl.may_be_hidden())) return false;
-  try {
-    parts.root->run(PiholeCommand::reload_lists, util::Deadline::in(parts.config.sync.ftl_deadline));
-    return true;
-  } catch (const Error& error) {
-    warnings.push_back(error.what());
-    return false;
-  }
 }
 
 void finish_interrupted(const Parts& parts) {

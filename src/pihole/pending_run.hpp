@@ -7,14 +7,14 @@
 
 namespace gsync::pihole {
 
-/// What the books say of a run that is about to change this Pi-hole: its line in the history and the version before it, written down before anything happens, so that neither is
-/// lost if we die right after it. finish_interrupted() finds them.
+/// What the books say of a run that is about to change this Pi-hole: its line in the history and the version before it, written down before
+/// anything happens, so that neither is lost if we die right after it. finish_interrupted() finds them.
 class PendingRun {
  public:
   explicit PendingRun(const Parts& parts) : parts_(parts) {}
 
-  /// Keeps the version before, gives its id and the present time to `entry`, and keeps the entry. `before` is null when live is damaged; `replacement` is the file that is about to become
-  /// live, null when only records are set.
+  /// Keeps the version before, gives its id and the present time to `entry`, and keeps the entry. `before` is null when live is damaged;
+  /// `replacement` is the file that is about to become live, null when only records are set.
   void begin(model::HistoryEntry& entry, const LiveContent* before, const model::Records& records, const replica::Identity* replacement);
   /// Another file is about to replace the replacement.
   void replaced_again(const replica::Identity& file);
@@ -29,8 +29,5 @@ class PendingRun {
   std::vector<replica::Identity> replacements_;
   replica::Identity replaced_;
 };
-
-/// Has FTL read the lists anew. FTL 6 notices by itself when it cannot be signalled; FTL 5 does not (PIHOLE.md §3). False when nobody could tell it.
-bool have_ftl_reload(const Parts& parts, std::vector<std::string>& warnings);
 
 }  // namespace gsync::pihole

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gsync/util/subprocess.hpp"
@@ -41,8 +42,10 @@ class TwoNodes {
  public:
   explicit TwoNodes(const TwoNodesOptions& options = {});
 
-  /// `gravity-sync` with ph2's configuration and no environment but PATH.
-  CommandResult run(const std::vector<std::string>& arguments) const { return run_on(ph2, arguments); }
+  /// `gravity-sync` with ph2's configuration and no environment but PATH and what is given.
+  CommandResult run(const std::vector<std::string>& arguments, std::map<std::string, std::string> environment = {}) const {
+    return run_on(ph2, arguments, std::move(environment));
+  }
   CommandResult run_on(const PiholeDirectory& pihole, const std::vector<std::string>& arguments,
                        std::map<std::string, std::string> environment = {}) const;
 
