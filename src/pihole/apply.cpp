@@ -84,9 +84,9 @@ class Apply {
       entry_.counts.records_removed += removed;
       entry_.counts.records_added += changes.size() - removed;
       entry_.records.insert(entry_.records.end(), changes.begin(), changes.end());
+      parts_.records.require_settable(kind, lines);
       records_.emplace_back(kind, std::move(lines));
     }
-    if (!records_.empty()) parts_.records.require_settable();
   }
 
   void load_before() {

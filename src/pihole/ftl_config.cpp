@@ -140,8 +140,6 @@ void wait_until_written(const Installation& installation, model::RecordKind kind
   }
 }
 
-}  // namespace
-
 void require_same_environment(const Installation& installation) {
   const auto missing = missing_variables(installation);
   if (missing.empty()) return;
@@ -154,13 +152,24 @@ void require_same_environment(const Installation& installation) {
                           installation.container ? "the container itself (-e, environment)" : "this program as well"));
 }
 
-void set_records(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) {
-  const auto key = setting_of(kind);
-  if (auto why = why_no_records(installation); !why.empty()) throw Error(ErrorCode::refused, fmt::format("{} cannot be set: {}", key, why));
-  const auto json = json_of(kind, lines);
+/// As FTL takes them; what require_settable() promises.
+std::string settable_json(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines) {
+  if (auto why = why_no_records(installation); !why.empty())
+    throw Error(ErrorCode::refused, fmt::format("{} cannot be set: {}", setting_of(kind), why));
+  auto json = json_of(kind, lines);
   require_same_environment(installation);
-  const auto result = run_config(installation, kind, json, deadline);
-  if (result.exit_code != 0) refused_by_ftl(key, result);
+  return json;
+}
+
+}  // namespace
+
+void require_settable(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines) {
+  settable_json(installation, kind, lines);
+}
+
+void set_records(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) {
+  const auto result = run_config(installation, kind, settable_json(installation, kind, lines), deadline);
+  if (result.exit_code != 0) refused_by_ftl(setting_of(kind), result);
   wait_until_written(installation, kind, lines, deadline);
 }
 

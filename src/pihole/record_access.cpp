@@ -3,11 +3,20 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "gsync/pihole/ftl.hpp"
 #include "gsync/util/error.hpp"
 
 namespace gsync::pihole {
 namespace {
+
+/// With which a container's user sets a setting.
+std::string variable_of(model::RecordKind kind) {
+  std::string name = "FTLCONF_" + std::string(setting_of(kind));
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
 
 /// v6: pihole.toml, which FTL alone writes.
 class TomlRecords final : public RecordAccess {
@@ -37,6 +46,10 @@ class TomlRecords final : public RecordAccess {
     }
     for (auto kind : model::record_kinds) {
       auto i = model::index_of(kind);
+      if (const auto variable = variable_of(kind); std::find(toml.forced.begin(), toml.forced.end(), variable) != toml.forced.end()) {
+        reading.read_only[i] =
+            fmt::format("pihole-FTL has {} from {} in its environment, and then lets nobody set it", setting_of(kind), variable);
+      }
       try {
         reading.records[i] = model::parse_records(kind, toml.records[i]);
       } catch (const Error& error) {
@@ -46,7 +59,9 @@ class TomlRecords final : public RecordAccess {
     return reading;
   }
 
-  void require_settable() const override { require_same_environment(installation_); }
+  void require_settable(model::RecordKind kind, const model::RecordLines& lines) const override {
+    pihole::require_settable(installation_, kind, lines);
+  }
 
   std::vector<std::string> set(model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) override {
     set_records(installation_, kind, lines, deadline);

@@ -30,8 +30,8 @@ class RecordAccess {
   /// Does not throw for what a person wrote there: that is a reason in `unavailable`.
   virtual Reading read() const = 0;
 
-  /// Error{refused} when set() is known to be refused: asked before anything is changed.
-  virtual void require_settable() const {}
+  /// Error{refused} when set() is known to be refused for these: asked before anything is changed.
+  virtual void require_settable(model::RecordKind, const model::RecordLines&) const {}
   /// Makes one kind what `lines` says, which were parsed and differ from what read() gave. Errors as those of pihole::set_records. Gives
   /// what the person should hear of it, one sentence each.
   virtual std::vector<std::string> set(model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) = 0;

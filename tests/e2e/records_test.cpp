@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "gsync/sync/engine.hpp"
@@ -40,6 +42,18 @@ TEST_F(Records, AllThreeKindsTravelAndFtlServesThem) {
   EXPECT_EQ(lookup(ftl.port(), "film.lan", patience), "192.168.1.40");
   EXPECT_TRUE(contains(nodes.run({"history"}).output, "DNS paused"));
   EXPECT_TRUE(contains(nodes.run({"pull"}).output, "nothing to do"));
+}
+
+TEST_F(Records, ThatFtlCannotBeGivenAtOnceAreRefusedBeforeAnythingIsChanged) {
+  TwoNodesOptions options;
+  for (int i = 0; i < 6'000; ++i) options.ph1.dns_hosts.push_back(fmt::format("10.0.{}.{} host-{}.lan", i / 250, i % 250, i));
+  TwoNodes nodes(options);
+  const auto gravity = read_text(nodes.ph2.gravity());
+  const auto result = nodes.run({"pull"});
+  EXPECT_EQ(result.exit_code, 4) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "lines of dns.hosts are")) << result.errors;
+  EXPECT_TRUE(read_text(nodes.ph2.gravity()) == gravity);
+  EXPECT_TRUE(succeeded(nodes.run({"pull", "--only", "lists,blocklist,cname,dhcp"})));
 }
 
 TEST_F(Records, AreSetOnlyWhenTheyDiffer) {

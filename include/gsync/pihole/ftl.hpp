@@ -60,13 +60,13 @@ std::string_view setting_of(model::RecordKind kind);
 /// Why the records of a v6 can neither be given nor taken here, in a sentence; empty when they can.
 std::string why_no_records(const Installation& installation);
 
-/// Error{refused} when FTL has settings from FTLCONF_ variables that `pihole-FTL --config` would be run without: it would reset them, and may keep FTL from starting again (PIHOLE.md §3).
-void require_same_environment(const Installation& installation);
+/// Error{refused} for what set_records() can be known to refuse: no way to set them here, a line that is not UTF-8, lines that are more than one argument can carry (128 KiB), or settings that FTL has from
+/// FTLCONF_ variables which `pihole-FTL --config` would be run without: it would reset them, and may keep FTL from starting again (PIHOLE.md §3).
+void require_settable(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines);
 
 /// Sets one of the record lists of v6 with `pihole-FTL --config KEY JSON` (PIHOLE.md §3): in the container if it is in one, else in our environment with CAP_CHOWN for the child if we have it. The caller has
 /// parsed the lines and spaces the calls. Afterwards reads pihole.toml back until it holds exactly these lines. Error{io} with FTL's words when it refuses, {refused}
-/// for exit codes 1 and 5 (no rights, misc.readOnly, set by an environment variable) with what to do, {timeout}. Nothing is run, {refused}, where FTL has settings from
-/// FTLCONF_ variables that the command would not have, or where the lines are more than one argument can carry (128 KiB).
+/// for exit codes 1 and 5 (no rights, misc.readOnly, set by an environment variable) with what to do, {timeout}. Nothing is run where require_settable() refuses.
 void set_records(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline);
 
 /// `pihole -g` runs: gravity.db_temp is beside the database and either a process named gravity.sh is there, or the file was written to within the last ten seconds
