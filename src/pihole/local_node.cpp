@@ -134,13 +134,12 @@ class LocalNode::Impl {
 
   model::NodeInfo describe() {
     if (!lock_) finish_interrupted_if_free();
-    model::NodeInfo info;
+    auto info = live_info();
     info.node_id = state_.node_id();
     info.name = name();
     info.software = software_;
     info.core_version = installation_.core_version;
     info.ftl_version = installation_.ftl_version;
-    describe_live(info);
     auto records = record_summary();
     info.digests.records = records.digests;
     info.capabilities.records_unavailable = records.unavailable;
@@ -161,6 +160,17 @@ class LocalNode::Impl {
     } catch (const Error&) {
       // A run that is not dead, or the next one finishes it.
     }
+  }
+
+  /// What a description says of live. As long as the file looks as it did at the last one it is not opened.
+  model::NodeInfo live_info() {
+    const auto look = live_.look();
+    if (look && look == described_look_) return described_;
+    model::NodeInfo info;
+    describe_live(info);
+    described_look_ = info.damaged ? std::nullopt : look;
+    described_ = info;
+    return info;
   }
 
   void describe_live(model::NodeInfo& info) {
@@ -298,6 +308,8 @@ class LocalNode::Impl {
   RootActions* root_;
   std::unique_ptr<RecordAccess> records_;
   std::optional<util::FileLock> lock_;
+  std::optional<replica::Look> described_look_;  // live as it looked when it was described
+  model::NodeInfo described_;
 };
 
 LocalNode::LocalNode(const Installation& installation, const config::Config& config, replica::StateStore& state, util::FileOps& files,

@@ -4,9 +4,23 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "gsync/util/error.hpp"
 
 namespace gsync::replica {
+
+namespace {
+
+/// Several steps of the clock that files get their times from.
+constexpr std::chrono::milliseconds same_time{100};
+
+std::int64_t nanoseconds(const timespec& t) {
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+}  // namespace
 
 std::string to_string(const Identity& i) {
   return fmt::format("{:x}:{:x}:{:x}:{:x}:{:x}", i.device, i.inode, i.size, i.mtime_ns, i.change_counter);
@@ -19,7 +33,7 @@ Identity identity_of(int fd) {
   identity.device = st.st_dev;
   identity.inode = st.st_ino;
   identity.size = st.st_size;
-  identity.mtime_ns = std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec;
+  identity.mtime_ns = nanoseconds(st.st_mtim);
   if (auto header = sqlite::read_header(fd)) identity.change_counter = header->change_counter;
   return identity;
 }
@@ -68,6 +82,15 @@ std::optional<Identity> LiveFile::identity() {
   std::unique_lock lock(guard());
   if (!is_there()) return std::nullopt;
   return identity_of(files_.open_at(directory_.get(), name_, O_RDONLY).get());
+}
+
+std::optional<Look> LiveFile::look() {
+  const auto st = files_.stat_at(directory_.get(), name_);
+  if (!st || !S_ISREG(st->st_mode) || files_.stat_at(directory_.get(), name_ + "-wal")) return std::nullopt;
+  Look look{st->st_dev, st->st_ino, st->st_size, nanoseconds(st->st_mtim), nanoseconds(st->st_ctim)};
+  const std::chrono::nanoseconds last(std::max(look.mtime_ns, look.ctime_ns));
+  if (std::chrono::system_clock::now().time_since_epoch() - last < same_time) return std::nullopt;
+  return look;
 }
 
 std::optional<sqlite::FileHeader> LiveFile::header() {

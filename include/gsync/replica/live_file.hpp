@@ -29,6 +29,16 @@ void fields(Archive& a, Identity& i) {
 }
 std::string to_string(const Identity& identity);
 
+/// What stat(2) tells of a file. It takes no open file to learn.
+struct Look {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::int64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t ctime_ns = 0;
+  bool operator==(const Look&) const = default;
+};
+
 /// The gravity.db that FTL has open: the only place that opens it, in one of two ways that exclude each other in this process. Closing *any* descriptor of a file drops all POSIX
 /// locks that the process has on it (fcntl(2)), SQLite's among them; so a raw descriptor and a SQLite connection of ours never exist at the same time.
 class LiveFile {
@@ -75,6 +85,10 @@ class LiveFile {
   /// nullopt when there is no file of that name. Reads the file's first hundred bytes and nothing else. Error{corrupt}, as from all others, for what is not a file (a pipe would keep
   /// us waiting).
   std::optional<Identity> identity();
+
+  /// While this stays what it is, so does the file's content. Opens nothing. nullopt when it cannot be told this way: there is no such file, a -wal file is beside it, or it was
+  /// written to so lately that another write could leave the same times.
+  std::optional<Look> look();
 
   /// Of the file as it is; nullopt when it is missing, shorter than a header or not SQLite.
   std::optional<sqlite::FileHeader> header();

@@ -43,6 +43,43 @@ TEST_F(LiveFileTest, IdentityChangesWithinOneTickOfTheClock) {
   EXPECT_NE(after, identity);
 }
 
+/// As soon as the file can be told by its looks.
+std::optional<Look> settled_look(LiveFile& live) {
+  const auto deadline = util::Deadline::in(std::chrono::seconds(30));
+  while (!deadline.passed()) {
+    if (auto look = live.look()) return look;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return std::nullopt;
+}
+
+TEST_F(LiveFileTest, LooksOtherAfterEveryCommitAndTheSameWhenOnlyRead) {
+  auto before = settled_look(live_);
+  ASSERT_TRUE(before);
+  for (int i = 0; i < 5; ++i) {
+    live_.open_reader()->query_int("SELECT count(*) FROM t");
+    EXPECT_EQ(live_.look(), before);
+    test::execute(home_.live, "UPDATE t SET word='" + std::to_string(i) + "' WHERE id=1");
+    EXPECT_NE(live_.look(), before);
+    before = settled_look(live_);
+    ASSERT_TRUE(before);
+  }
+  bool opened = false;
+  files_.before = [&](const auto& call) { opened = opened || call.operation == "open_at"; };
+  EXPECT_EQ(live_.look(), before);
+  EXPECT_FALSE(opened);
+}
+
+TEST_F(LiveFileTest, IsNotToldByItsLooksBesideAWalOrWhenItIsNotThere) {
+  ASSERT_TRUE(settled_look(live_));
+  test::write_text(home_.live + "-wal", "");
+  EXPECT_FALSE(live_.look());
+  ASSERT_EQ(::unlink((home_.live + "-wal").c_str()), 0);
+  EXPECT_TRUE(live_.look());
+  ASSERT_EQ(::unlink(home_.live.c_str()), 0);
+  EXPECT_FALSE(live_.look());
+}
+
 TEST_F(LiveFileTest, IdentityStaysWhenOnlyRead) {
   const auto identity = live_.identity();
   live_.open_reader()->query_int("SELECT count(*) FROM t");
