@@ -1,15 +1,19 @@
 #pragma once
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "gsync/daemon/client.hpp"
 #include "gsync/util/deadline.hpp"
+#include "support/campaign.hpp"
 #include "support/paths.hpp"
 #include "support/pihole_directory.hpp"
 #include "support/sshd.hpp"
@@ -19,12 +23,22 @@ namespace gsync::test {
 /// `gravity-sync daemon` on a Pi-hole. Killed with its children at the end.
 class DaemonProcess {
  public:
-  explicit DaemonProcess(const PiholeDirectory& pihole) : pihole_(pihole) { start(); }
+  /// `through` are a program and its arguments that start it.
+  explicit DaemonProcess(const PiholeDirectory& pihole, std::vector<std::string> through = {})
+      : pihole_(pihole), command_(std::move(through)) {
+    command_.insert(command_.end(), {paths::binary, "--config", pihole_.config(), "daemon"});
+    launch();
+    await();
+  }
 
+  void launch() { process_ = std::make_unique<ChildProcess>(command_, log_file()); }
   /// Returns when it answers.
-  void start() {
-    process_ = std::make_unique<ChildProcess>(std::vector<std::string>{paths::binary, "--config", pihole_.config(), "daemon"}, log_file());
+  void await() const {
     if (!wait([] { return true; })) ADD_FAILURE() << "the daemon does not answer: " << log();
+  }
+  void start() {
+    launch();
+    await();
   }
   pid_t pid() const { return process_->pid(); }
   void signal(int number) const { ::kill(pid(), number); }
@@ -68,8 +82,16 @@ class DaemonProcess {
     return wait_for([](const daemon::PeerStatus& p) { return p.in_step == true && p.connected_since != 0 && !p.failure; }, name);
   }
 
+  /// The daemon and its children.
+  std::vector<pid_t> processes() const {
+    std::vector<pid_t> pids{pid()};
+    std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid()));
+    for (pid_t pid; children >> pid;) pids.push_back(pid);
+    return pids;
+  }
+
   static bool poll(const std::function<bool()>& condition) {
-    const auto deadline = util::Deadline::in(std::chrono::seconds(120));
+    const auto deadline = util::Deadline::in(campaign() ? std::chrono::minutes(15) : std::chrono::minutes(2));
     while (!condition()) {
       if (deadline.passed()) return false;
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -91,6 +113,7 @@ class DaemonProcess {
   }
 
   const PiholeDirectory& pihole_;
+  std::vector<std::string> command_;
   std::unique_ptr<ChildProcess> process_;
 };
 

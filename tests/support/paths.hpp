@@ -7,6 +7,8 @@ extern const char* const binary;
 extern const char* const ftl_stand_in;
 /// Runs a program as on a filesystem that cannot do everything: without_main.cpp.
 extern const char* const without;
+/// Preloaded, sets a program's clock: clock_off_preload.cpp.
+extern const char* const clock_off;
 /// Databases and record files of real shape. The folder need not be there; a test that needs it says that it was skipped.
 extern const char* const fixtures;
 /// The checkout.

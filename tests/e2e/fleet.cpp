@@ -1,0 +1,95 @@
+#include "e2e/fleet.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "support/paths.hpp"
+#include "support/sql.hpp"
+
+namespace gsync::test {
+
+Fleet::Fleet(std::size_t count) {
+  for (std::size_t i = 1; i <= count; ++i) {
+    auto household = small_household();
+    if (i > 1) drift(household, i, 30);
+    nodes_.push_back(std::make_unique<FleetNode>(small_pihole(fmt::format("ph{}", i), 3 * i, household)));
+  }
+}
+
+void Fleet::connect(FleetNode& from, const FleetNode& to, const std::string& mode) {
+  from.peers.push_back(fmt::format(
+      "[[peer]]\nname = \"{}\"\nhost = {}\nport = {}\nuser = {}\nidentity = {}\nremote_command = {}\nconnect_timeout_seconds = 60\nmode = "
+      "\"{}\"\n",
+      to.name(), toml_string(to.sshd.address()), to.sshd.port(), toml_string(to.sshd.user()), toml_string(to.sshd.client_key()),
+      toml_string(fmt::format("{} --config {} agent --peer {}", paths::binary, to.pihole.config(), from.name())), mode));
+  from.pihole.set_peers(from.peers);
+  from.in_step_with.push_back(to.name());
+  const auto known = from.pihole.state() + "/known_hosts";
+  std::string hosts;
+  for (const auto& node : nodes_) hosts += node->sshd.known_hosts_line();
+  write_text(known, hosts, 0600);
+}
+
+void Fleet::follow_the_first() {
+  for (std::size_t i = 1; i < nodes_.size(); ++i) connect(*nodes_[i], *nodes_[0], "pull");
+}
+
+void Fleet::start_ftls() {
+  for (const auto& node : nodes_) node->start_ftl();
+}
+
+void Fleet::start_daemons() {
+  for (const auto& node : nodes_) node->start_daemon();
+}
+
+::testing::AssertionResult Fleet::in_step() const {
+  for (const auto& node : nodes_)
+    for (const auto& peer : node->in_step_with)
+      if (auto result = node->daemon->wait_in_step(peer); !result) return result << node->name();
+  return ::testing::AssertionSuccess();
+}
+
+::testing::AssertionResult Fleet::same() const {
+  const auto content = content_of(nodes_[0]->pihole.gravity());
+  for (const auto& node : nodes_) {
+    if (integrity(node->pihole.gravity()) != "ok") return ::testing::AssertionFailure() << node->name() << " is damaged";
+    if (content_of(node->pihole.gravity()) != content)
+      return ::testing::AssertionFailure() << node->name() << " holds something else than " << nodes_[0]->name() << "\n" << logs();
+  }
+  return ::testing::AssertionSuccess();
+}
+
+std::string Fleet::logs() const {
+  std::string text;
+  for (const auto& node : nodes_)
+    if (node->daemon) text += fmt::format("--- {}\n{}", node->name(), node->daemon->log());
+  return text;
+}
+
+FleetProbe::FleetProbe(Fleet& fleet) {
+  for (std::size_t i = 1; i < fleet.size(); ++i)
+    probes_.push_back(
+        std::make_unique<DnsProbe>(fleet[i].ftl->port(), blocked_names(fleet[i].pihole.gravity(), 500), ProbeOptions{8, 200}));
+}
+
+::testing::AssertionResult FleetProbe::right() {
+  for (auto& probe : probes_) {
+    const auto counts = probe->stop();
+    if (counts.blocked == 0 || counts.allowed != 0 || counts.other != 0)
+      return ::testing::AssertionFailure() << fmt::format("of {} questions {} were answered as blocked, {} as allowed ({}), {} otherwise",
+                                                          counts.asked, counts.blocked, counts.allowed,
+                                                          fmt::join(counts.allowed_names, ", "), counts.other);
+  }
+  return ::testing::AssertionSuccess();
+}
+
+std::optional<std::chrono::milliseconds> time_until_served(Fleet& fleet, const FleetNode& where, const std::string& domain) {
+  deny(where.pihole, domain);
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < fleet.size(); ++i)
+    if (!DaemonProcess::poll([&] { return fleet[i].serves(domain); })) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+}
+
+}  // namespace gsync::test

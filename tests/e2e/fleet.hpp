@@ -1,0 +1,74 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "support/campaign.hpp"
+#include "support/daemon_process.hpp"
+#include "support/dns_probe.hpp"
+#include "support/ftl_process.hpp"
+#include "support/pihole_directory.hpp"
+#include "support/sshd.hpp"
+#include "support/two_nodes.hpp"
+
+namespace gsync::test {
+
+/// A Pi-hole with an sshd, a stand-in for FTL and, when it was started, a daemon.
+struct FleetNode {
+  explicit FleetNode(const PiholeOptions& options) : pihole(options) {}
+
+  const std::string& name() const { return pihole.options().name; }
+  void start_ftl() { ftl = std::make_unique<FtlProcess>(pihole); }
+  void start_daemon(const std::vector<std::string>& through = {}) { daemon = std::make_unique<DaemonProcess>(pihole, through); }
+  bool serves(const std::string& domain) const { return lookup(ftl->port(), domain) == "blocked"; }
+
+  PiholeDirectory pihole;
+  Sshd sshd;
+  std::unique_ptr<FtlProcess> ftl;
+  std::unique_ptr<DaemonProcess> daemon;
+  std::vector<std::string> peers;  ///< whole [[peer]] tables
+  std::vector<std::string> in_step_with;
+};
+
+/// Pi-holes ph1, ph2, … that differ in some edits and in all row ids.
+class Fleet {
+ public:
+  explicit Fleet(std::size_t count);
+
+  FleetNode& operator[](std::size_t i) { return *nodes_[i]; }
+  std::size_t size() const { return nodes_.size(); }
+
+  /// `from` gets `to` as a peer, with this mode.
+  void connect(FleetNode& from, const FleetNode& to, const std::string& mode);
+  /// All pull from the first.
+  void follow_the_first();
+  void start_ftls();
+  void start_daemons();
+  /// Every daemon says of every peer that connect() gave it that the two are in step.
+  ::testing::AssertionResult in_step() const;
+  ::testing::AssertionResult same() const;
+  /// All daemons' logs.
+  std::string logs() const;
+
+ private:
+  std::vector<std::unique_ptr<FleetNode>> nodes_;
+};
+
+/// Asks every node but the first for names that are blocked, all the time. Answered wrongly: not as blocked. On the first, where people
+/// edit, FTL's own commits make lookups fail (see FtlGravity), whoever else is there.
+class FleetProbe {
+ public:
+  explicit FleetProbe(Fleet& fleet);
+  /// Nothing was answered wrongly, and something was asked.
+  ::testing::AssertionResult right();
+
+ private:
+  std::vector<std::unique_ptr<DnsProbe>> probes_;
+};
+
+/// Denies a domain on `where` and gives the time until all nodes serve it; nullopt when that does not happen.
+std::optional<std::chrono::milliseconds> time_until_served(Fleet& fleet, const FleetNode& where, const std::string& domain);
+
+}  // namespace gsync::test
