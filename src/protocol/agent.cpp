@@ -136,6 +136,7 @@ void Service::handle(const Message& request) {
       if (locked_) {
         locked_ = false;
         node_.unlock();
+        connection_.set_locked(false);
       }
       return answer();
     case MessageType::lists:
@@ -173,6 +174,7 @@ void Service::lock(const LockRequest& request) {
   auto info = node_.lock(util::Deadline::in(wait));
   locked_ = true;
   answer(presented(std::move(info)));
+  connection_.set_locked(true);
 }
 
 void Service::blocklist_rows(const Message& request) {

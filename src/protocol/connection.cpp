@@ -48,12 +48,13 @@ void Connection::FreeDecompressor::operator()(ZSTD_DCtx_s* d) const {
 
 Connection::Connection(util::ByteStream& stream, const Limits& limits, std::string_view received)
     : stream_(stream),
-      idle_(limits.idle),
-      quiet_(limits.quiet),
-      tick_interval_(std::clamp(idle_ / 4, std::chrono::milliseconds(1), longest_silence)),
+      limits_(limits),
+      tick_interval_(std::clamp(std::min(limits.idle / 4, limits.locked / 3), std::chrono::milliseconds(1), longest_silence)),
       decompressor_(ZSTD_createDCtx()),
       in_(std::max(buffer_size, received.size())),
       in_end_(received.size()),
+      idle_(limits.idle),
+      quiet_(limits.quiet),
       compressor_(ZSTD_createCCtx()),
       out_(buffer_size),
       last_write_(std::chrono::steady_clock::now()) {
@@ -298,6 +299,12 @@ bool Connection::read_stream(const Lock& lock) {
   count(lock);
   at_end_ = in_end_ == 0;
   return !at_end_;
+}
+
+void Connection::set_locked(bool locked) {
+  Lock lock(mutex_);
+  idle_ = locked ? std::min(limits_.idle, limits_.locked) : limits_.idle;
+  quiet_ = locked ? std::min(limits_.quiet, limits_.locked) : limits_.quiet;
 }
 
 void Connection::violation(const std::string& what) {

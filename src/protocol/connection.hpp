@@ -61,6 +61,9 @@ class Connection {
   /// Until it is called with nullopt, waiting ends at this time even if the far side keeps saying that it works.
   void expect_by(std::optional<util::Deadline> deadline) { expected_by_ = deadline; }
 
+  /// A lock is held at one of the ends, or asked for: silence is believed for Limits::locked at most.
+  void set_locked(bool locked);
+
   /// The far side broke the rules: nothing that it sends is believed from now on, but it may still be told why.
   [[noreturn]] void violation(const std::string& what);
   void mark_violated() { violated_ = true; }
@@ -98,8 +101,7 @@ class Connection {
   void keep_alive() noexcept;
 
   util::ByteStream& stream_;
-  const std::chrono::milliseconds idle_;
-  const std::chrono::milliseconds quiet_;
+  const Limits limits_;
   const std::chrono::milliseconds tick_interval_;
 
   // Used by the calling thread alone.
@@ -116,6 +118,8 @@ class Connection {
   bool violated_ = false;
 
   mutable std::mutex mutex_;  ///< for the stream and what follows
+  std::chrono::milliseconds idle_;
+  std::chrono::milliseconds quiet_;
   std::unique_ptr<ZSTD_CCtx_s, FreeCompressor> compressor_;
   std::vector<std::byte> out_;
   std::size_t out_size_ = 0;

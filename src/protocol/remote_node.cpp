@@ -187,7 +187,13 @@ model::NodeInfo RemoteNode::lock(util::Deadline deadline) {
   return impl_->call([&] {
     const auto time = deadline.remaining();
     impl_->connection_.expect_by(util::Deadline::in(time + lock_grace));
-    return impl_->info(MessageType::lock, util::encode(LockRequest{static_cast<std::uint64_t>(time.count())}));
+    impl_->connection_.set_locked(true);
+    try {
+      return impl_->info(MessageType::lock, util::encode(LockRequest{static_cast<std::uint64_t>(time.count())}));
+    } catch (const Error&) {
+      impl_->connection_.set_locked(false);
+      throw;
+    }
   });
 }
 
@@ -197,6 +203,7 @@ void RemoteNode::unlock() {
   impl_->call([&] {
     impl_->connection_.send(MessageType::unlock);
     impl_->answer();
+    impl_->connection_.set_locked(false);
   });
 }
 

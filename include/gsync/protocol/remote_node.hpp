@@ -24,6 +24,8 @@ struct Limits {
   std::chrono::milliseconds idle{60'000};  ///< without a byte from the far side while we wait for one; it says "still working" in between
   /// Without a byte while neither side waits for the other. Both say that they are there, four times as often.
   std::chrono::milliseconds quiet{60'000};
+  /// Both of them at most, from the request for the node's lock until it is given back: others wait for the two nodes. Three signs of life.
+  std::chrono::milliseconds locked{15'000};
 };
 
 /// A node at the other end of a byte stream. A thread of its own tells the far side that we are still there; the stream is used by one

@@ -344,6 +344,40 @@ TEST(IdleDeadline, FreesTheLockOfAClientThatWentSilent) {
   EXPECT_NE(error_from([&] { remote->describe(); }).code(), ErrorCode::config);
 }
 
+TEST(LockedDeadline, EndsTheWaitForAnAgentThatWentSilentWhileOthersWaitForTheLock) {
+  FakeNode node("ph1");
+  furnish(node);
+  Faults stall;
+  stall.stall_after_received = 150;
+  Served served(node, agent_options(), stall);
+  auto remote = served.connect({.locked = milliseconds(50)});
+  const auto error = error_from([&] {
+    remote->lock(soon());
+    remote->lists();
+    remote->blocklist();
+  });
+  EXPECT_EQ(error.code(), ErrorCode::timeout);
+  EXPECT_THAT(error.what(), HasSubstr("0.05 s"));
+  remote.reset();
+  served.finish();
+  EXPECT_FALSE(node.locked);
+}
+
+TEST(LockedDeadline, FreesTheLockOfAClientThatWentSilent) {
+  FakeNode node("ph1");
+  furnish(node);
+  auto options = agent_options();
+  options.limits.locked = milliseconds(1'000);
+  Served served(node, options);
+  // This client says nothing by itself for 5 s.
+  auto remote = served.connect({.locked = milliseconds(60'000)});
+  remote->lock(soon());
+  const auto error = served.finish();
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), ErrorCode::timeout);
+  EXPECT_FALSE(node.locked);
+}
+
 TEST(IdleDeadline, EndsAWriteThatNobodyReads) {
   auto pair = stream_pair();
   auto hello = std::string("gravity-sync 1 0.1.0 a ph1\n");
