@@ -229,6 +229,7 @@ std::vector<Line> history_text(const std::vector<model::HistoryEntry>& entries) 
     auto tail = entry.outcome == model::Outcome::done ? counts_text(entry.counts) : printable(entry.text);
     if (entry.outcome == model::Outcome::done && !entry.text.empty()) tail += " (" + printable(entry.text) + ")";
     if (entry.dns_paused) tail += "; DNS paused";
+    if (!entry.started_by.empty()) tail += "; " + printable(entry.started_by);
     auto bytes = entry.bytes_sent + entry.bytes_received;
     if (bytes > 0) tail += "; " + human_bytes(bytes);
     lines.push_back({fmt::format("{:>5}  {}  {} {}  {}: {}", entry.id, human_time(entry.time), model::to_string(entry.action),

@@ -54,7 +54,8 @@ TEST(PlanText, ShowsEachRowUnderItsTable) {
   result.blocklist = {{adlist, compiled(10), compiled(12)}};
   result.plan.records = {{model::RecordKind::dns, "192.168.1.2 nas.lan", true}};
   auto lines = plan_text(result, "ph1", "ph2");
-  EXPECT_EQ(lines.front().text, "ph2 would change: lists: 1 added, 1 changed, 1 removed; blocklist: 1 adlist; records: 1 added") << joined(lines);
+  EXPECT_EQ(lines.front().text, "ph2 would change: lists: 1 added, 1 changed, 1 removed; blocklist: 1 adlist; records: 1 added")
+      << joined(lines);
   EXPECT_TRUE(has(lines, "Adlists (1)")) << joined(lines);
   EXPECT_TRUE(has(lines, "  ~ adlist  https://lists.example/a : comment differs")) << joined(lines);
   EXPECT_TRUE(has(lines, "Domains (2)"));
@@ -111,13 +112,14 @@ TEST(HistoryText, HasOneLineForEachRun) {
   done.source = "ph1";
   done.counts.rows_added = 2;
   done.dns_paused = true;
+  done.started_by = "agent for ph2";
   model::HistoryEntry refused;
   refused.id = 11;
   refused.outcome = model::Outcome::refused;
   refused.text = "all 40 domains would go";
   auto lines = history_text({done, refused});
   ASSERT_EQ(lines.size(), 2u);
-  EXPECT_NE(lines[0].text.find("pull from ph1  done: lists: 2 added; DNS paused"), std::string::npos) << lines[0].text;
+  EXPECT_NE(lines[0].text.find("pull from ph1  done: lists: 2 added; DNS paused; agent for ph2"), std::string::npos) << lines[0].text;
   EXPECT_NE(lines[1].text.find("refused: all 40 domains would go"), std::string::npos);
 }
 
