@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "commands.hpp"
+#include "gsync/daemon/supervisor.hpp"
 #include "gsync/protocol/agent.hpp"
 #include "gsync/util/fd_stream.hpp"
 
@@ -12,6 +13,7 @@ ExitCode run_agent(Context& context) {
   options.hello = context.hello();
   options.peer = invocation.peer;
   options.read_only = invocation.read_only;
+  options.may_change = [&](const std::string& peer) { daemon::require_not_paused(context.state(), peer, context.here().label()); };
   util::FdStream stream(util::Fd(0), util::Fd(1));
   context.output().detail(fmt::format("serving {}", invocation.peer.empty() ? "a peer" : invocation.peer));
   protocol::serve(context.here(), stream, options);

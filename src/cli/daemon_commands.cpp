@@ -1,3 +1,5 @@
+#include <set>
+
 #include "commands.hpp"
 #include "gsync/daemon/client.hpp"
 #include "gsync/daemon/server.hpp"
@@ -23,7 +25,7 @@ ExitCode run_worker(Context& context) {
 }
 
 ExitCode run_serve(Context& context) {
-  daemon::run_server(context.here(), context.hello(), context.clock());
+  daemon::run_server(context.here(), context.state(), context.hello(), context.clock());
   return ExitCode::done;
 }
 
@@ -37,9 +39,22 @@ bool relay_to_daemon(const Invocation& invocation) {
   return daemon::relay(run_directory, invocation.peer, invocation.read_only);
 }
 
+namespace {
+
+/// One of our peers, or one that only has us for a peer. Error{config} with the names that there are.
+std::string peer_to_pause(const config::Config& config, const std::string& name, const std::set<std::string>& others) {
+  return !name.empty() && others.contains(name) ? name : config.peer(name).name;
+}
+
+}  // namespace
+
 bool pause_by_daemon(const Invocation& invocation, Output& output) {
   const auto config = config::load(invocation.config);
-  const auto& peer = config.peer(invocation.peer).name;
+  const auto status = daemon::ask(config.daemon.run_directory, {"status", {}, {}});
+  if (!status) return false;
+  std::set<std::string> others;
+  for (const auto& agent : daemon::status_from_json(*status).agents) others.insert(agent.peer);
+  const auto peer = peer_to_pause(config, invocation.peer, others);
   const bool pause = invocation.command == Command::pause;
   if (!daemon::ask(config.daemon.run_directory, {pause ? "pause" : "resume", peer, "by hand"})) return false;
   output.done(pause ? peer + " is left alone until `gravity-sync resume " + peer + "`" : peer + " is synced again");
@@ -47,7 +62,9 @@ bool pause_by_daemon(const Invocation& invocation, Output& output) {
 }
 
 ExitCode run_pause(Context& context) {
-  const auto& peer = context.peer().name;
+  auto others = daemon::pushing_peers(context.state());
+  for (const auto& [name, why] : daemon::paused_peers(context.state())) others.insert(name);
+  const auto peer = peer_to_pause(context.config(), context.invocation().peer, others);
   const bool pause = context.invocation().command == Command::pause;
   if (pause)
     daemon::set_paused(context.state(), peer, "by hand");

@@ -45,7 +45,7 @@ constexpr std::array<CommandHelp, 15> commands{{
     {Command::undo, "undo", "bring back what the last run replaced",
      "Brings back the lists and records as they were before the last change that gravity-sync made here. It goes the\n"
      "same careful way as a pull, and can itself be undone. The next pull makes this Pi-hole as the peer is again; the daemon does\n"
-     "not: it leaves the peers that it pulls from alone until `resume`.",
+     "not: the peers that it pulls from, and those that push to this one, are paused until `resume`.",
      "Examples:\n"
      "  sudo gravity-sync undo --dry-run\n"
      "  sudo gravity-sync undo"},
@@ -84,7 +84,8 @@ constexpr std::array<CommandHelp, 15> commands{{
      "  sudo gravity-sync monitor\n"
      "  sudo gravity-sync monitor --json | jq .text"},
     {Command::pause, "pause", "leave a peer alone until resume",
-     "The daemon leaves a peer alone, also after a restart, until `resume`. Commands like `pull` do not look at this.",
+     "The daemon leaves a peer alone, also after a restart, until `resume`, and the peer cannot change anything here.\n"
+     "Commands like `pull` on this Pi-hole do not look at this.",
      "Example:\n"
      "  sudo gravity-sync pause ph1"},
     {Command::resume, "resume", "go on with a peer that was paused",

@@ -74,10 +74,16 @@ std::vector<Line> status_text(const daemon::Status& status, std::int64_t now) {
   if (status.gravity_running) lines.push_back({"`pihole -g` runs here: syncs wait for its end", Style::changed});
   if (status.peers.empty()) lines.push_back({"no peer is configured here", Style::faint});
   for (const auto& peer : status.peers) add_peer(lines, peer, now);
-  for (const auto& agent : status.agents)
-    lines.push_back({fmt::format("serves {}{} since {}", agent.peer.empty() ? "a peer" : agent.peer, agent.read_only ? " (read-only)" : "",
-                                 util::human_time(agent.since)),
-                     Style::faint});
+  for (const auto& agent : status.agents) {
+    if (agent.since != 0)
+      lines.push_back({fmt::format("serves {}{} since {}", agent.peer.empty() ? "a peer" : agent.peer,
+                                   agent.read_only ? " (read-only)" : "", util::human_time(agent.since)),
+                       Style::faint});
+    if (!agent.paused_why.empty())
+      lines.push_back(
+          {fmt::format("{} may change nothing here: {}; to go on: gravity-sync resume {}", agent.peer, agent.paused_why, agent.peer),
+           Style::changed});
+  }
   return lines;
 }
 

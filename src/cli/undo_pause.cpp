@@ -9,11 +9,14 @@ namespace gsync::cli {
 
 UndoPause::UndoPause(Context& context, const std::string& why) : context_(context) {
   if (context.invocation().dry_run || !daemon::has_run(context.state())) return;
+  auto peers = daemon::pushing_peers(context.state());
+  for (const auto& peer : context.config().peers)
+    if (peer.mode != config::Mode::push) peers.insert(peer.name);
   const auto already = daemon::paused_peers(context.state());
-  for (const auto& peer : context.config().peers) {
-    if (peer.mode == config::Mode::push || already.contains(peer.name)) continue;
-    if (!daemon::ask(context.config().daemon.run_directory, {"pause", peer.name, why})) daemon::set_paused(context.state(), peer.name, why);
-    paused_.push_back(peer.name);
+  for (const auto& peer : peers) {
+    if (already.contains(peer)) continue;
+    if (!daemon::ask(context.config().daemon.run_directory, {"pause", peer, why})) daemon::set_paused(context.state(), peer, why);
+    paused_.push_back(peer);
   }
 }
 
@@ -30,7 +33,7 @@ UndoPause::~UndoPause() {
 void UndoPause::keep() {
   for (const auto& peer : paused_)
     context_.output().say(fmt::format(
-        "  the daemon leaves {0} alone now, so that it does not bring the change back; `gravity-sync resume {0}` ends that", peer));
+        "  {0} is paused here now, so that the change does not come back from there; `gravity-sync resume {0}` ends that", peer));
   paused_.clear();
 }
 

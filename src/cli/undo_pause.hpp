@@ -6,8 +6,8 @@
 
 namespace gsync::cli {
 
-/// Before something is brought back: the peers that the daemon pulls from would overwrite it at once, so they are paused. Resumed again
-/// unless keep() says that something was brought back. Does nothing where no daemon has ever run.
+/// Before something is brought back: the peers that the daemon pulls from, and those that push to us, would overwrite it at once, so they
+/// are paused. Resumed again unless keep() says that something was brought back. Does nothing where no daemon has ever run.
 class UndoPause {
  public:
   /// `why` is shown by `status`.

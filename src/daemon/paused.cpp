@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "gsync/daemon/supervisor.hpp"
 #include "gsync/util/codec.hpp"
 
@@ -33,6 +35,24 @@ void set_resumed(replica::StateStore& state, const std::string& peer) {
   auto paused = paused_peers(state);
   paused.erase(peer);
   store(state, paused);
+}
+
+void require_not_paused(const replica::StateStore& state, const std::string& peer, const std::string& here) {
+  const auto paused = paused_peers(state);
+  const auto why = paused.find(peer);
+  if (why == paused.end()) return;
+  throw Error(ErrorCode::refused, fmt::format("{} is paused on {}: {}", peer, here, why->second),
+              fmt::format("to go on, on {}: gravity-sync resume {}", here, peer));
+}
+
+std::set<std::string> pushing_peers(const replica::StateStore& state) {
+  constexpr std::size_t lately = 200;
+  constexpr std::string_view agent = "agent for ";
+  std::set<std::string> peers;
+  for (const auto& entry : state.history(lately, false))
+    if (entry.action == model::Action::push && entry.outcome == model::Outcome::done && entry.started_by.starts_with(agent))
+      peers.insert(entry.started_by.substr(agent.size()));
+  return peers;
 }
 
 bool has_run(const replica::StateStore& state) {

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "child.hpp"
+#include "gsync/daemon/supervisor.hpp"
 #include "gsync/protocol/agent.hpp"
 #include "gsync/util/fd_stream.hpp"
 #include "preface.hpp"
@@ -38,7 +39,7 @@ bool take_orders(const util::Fd& control) {
 
 }  // namespace
 
-void run_server(model::Node& here, const protocol::Hello& hello, util::Clock& clock) {
+void run_server(model::Node& here, const replica::StateStore& state, const protocol::Hello& hello, util::Clock& clock) {
   const util::Fd control(Child::control_fd);
   util::FdStream stream{util::Fd(Child::stream_fd)};
   const auto preface = read_preface(stream, util::Deadline::in(preface_time));
@@ -52,6 +53,7 @@ void run_server(model::Node& here, const protocol::Hello& hello, util::Clock& cl
   options.hello = hello;
   options.peer = preface.peer;
   options.read_only = preface.read_only;
+  options.may_change = [&](const std::string& peer) { require_not_paused(state, peer, here.label()); };
   options.changes = control.get();
   options.take_change = [&] {
     if (term_is_pending()) throw Error(ErrorCode::cancelled, "the daemon ends");

@@ -96,10 +96,11 @@ Supervisor::Supervisor(const SupervisorParts& parts)
                                       [this](const std::string& peer) { resume(peer); }}),
       group_(group_id(config_.daemon.agent_group)),
       agents_(run_directory_, "agent.sock", group_),
+      paused_(paused_peers(parts.state)),
       started_(parts.clock.unix_time()),
       next_look_(steady_clock::now() + config_.daemon.interval) {
   set_has_run(parts.state);
-  make_slots();
+  make_slots(false);
 }
 
 void Supervisor::run() {
@@ -252,15 +253,28 @@ void Supervisor::accept_agents() {
   }
 }
 
+/// What the daemon is built on cannot change under it.
+void Supervisor::require_same_places(const config::Config& config) const {
+  const auto require = [](bool same, const char* what) {
+    if (!same)
+      throw Error(ErrorCode::config, fmt::format("{} is another one now, which takes a restart of the daemon", what),
+                  "sudo systemctl restart gravity-sync");
+  };
+  require(config.node == config_.node, "[node]");
+  require(config.pihole == config_.pihole, "[pihole]");
+  require(config.daemon.run_directory == run_directory_, "[daemon] run_directory");
+}
+
 void Supervisor::reload() {
+  bool same_for_children = false;
   try {
     auto config = parts_.load();
     check_config(config);
+    require_same_places(config);
     config_error_.clear();
     if (config.text == config_.text) return say(Level::info, "reloaded", "the configuration is as it was");
-    if (config.daemon.run_directory != run_directory_)
-      say(Level::warning, "reloaded", "another run_directory is used after a restart of the daemon");
     auto file = config_file(config);
+    same_for_children = config.sync == config_.sync && config.daemon.interval == config_.daemon.interval;
     config_ = std::move(config);
     config_fd_ = std::move(file);
   } catch (const Error& error) {
@@ -268,18 +282,13 @@ void Supervisor::reload() {
     return say(Level::error, "reload", fmt::format("the configuration was not taken over, the one before stays: {}", error.what()),
                error.hint());
   }
-  const auto kill_at = steady_clock::now() + stop_time;
-  for (auto& worker : workers_) {
-    if (!worker.child) continue;
-    worker.child->stop(kill_at);
-    leaving_.push_back(std::move(*worker.child));
-  }
-  workers_.clear();
   // The peers come again by themselves.
-  for (auto& server : servers_) server.child.stop(kill_at);
+  if (!same_for_children)
+    for (auto& server : servers_) server.child.stop(steady_clock::now() + stop_time);
   group_ = group_id(config_.daemon.agent_group);
   debounce_ = Debounce(config_.daemon.debounce, config_.daemon.debounce_limit);
-  make_slots();
+  next_look_ = std::min(next_look_, steady_clock::now() + config_.daemon.interval);
+  make_slots(same_for_children);
   say(Level::info, "reloaded", fmt::format("the configuration was read again: {} peer(s)", workers_.size()));
 }
 
@@ -287,14 +296,8 @@ void Supervisor::stop_all() {
   if (stopping_) return;
   notify("STOPPING=1");
   stopping_ = true;
-  const auto kill_at = steady_clock::now() + stop_time;
-  for (auto& worker : workers_) {
-    if (!worker.child) continue;
-    worker.child->stop(kill_at);
-    leaving_.push_back(std::move(*worker.child));
-    worker.child.reset();
-  }
-  for (auto& server : servers_) server.child.stop(kill_at);
+  for (auto& worker : workers_) dismiss(worker);
+  for (auto& server : servers_) server.child.stop(steady_clock::now() + stop_time);
 }
 
 bool Supervisor::all_ended() const {

@@ -2,6 +2,7 @@
 #include <poll.h>
 
 #include <list>
+#include <map>
 #include <optional>
 #include <random>
 #include <string>
@@ -56,15 +57,21 @@ class Supervisor {
   void write_metrics();
   void tell_all(const Order& order);
   void accept_agents();
+  void require_same_places(const config::Config& config) const;
   void reload();
-  void make_slots();
+  /// For the peers of the configuration. Those that were there before and are the same go on, if `keep`.
+  void make_slots(bool keep);
+  void add_slot(const config::PeerConfig& peer);
+  /// Its child ends, now or when its run is done.
+  void dismiss(WorkerSlot& worker);
   void stop_all();
   Status status() const;
   std::uint64_t sync_now();
   void answer_tickets();
   void pause(const std::string& peer, const std::string& why);
   void resume(const std::string& peer);
-  WorkerSlot& slot(const std::string& peer);
+  /// nullptr: not a peer of ours.
+  WorkerSlot* slot(const std::string& peer);
   void say(Level level, std::string kind, std::string text, std::string hint = {}, std::string peer = {});
   void publish(const Event& event);
   bool all_ended() const;
@@ -80,6 +87,7 @@ class Supervisor {
   StatusServer status_server_;
   std::optional<gid_t> group_;
   Listener agents_;
+  std::map<std::string, std::string> paused_;  ///< peers and those that push to us, and why; as kept in the state
   std::list<WorkerSlot> workers_;
   std::list<Child> leaving_;  ///< workers of before a reload, or of paused peers
   std::list<ServerSlot> servers_;

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "gsync/pihole/ftl.hpp"
 #include "supervisor_loop.hpp"
@@ -17,22 +18,37 @@ bool is_of_a_sync(const Report& report) {
 
 }  // namespace
 
-void Supervisor::make_slots() {
-  const auto paused = paused_peers(parts_.state);
-  const auto now = steady_clock::now();
+void Supervisor::make_slots(bool keep) {
+  auto before = std::exchange(workers_, {});
   for (const auto& peer : config_.peers) {
-    auto& worker = workers_.emplace_back();
-    worker.peer = peer;
-    worker.status.name = peer.name;
-    worker.status.host = peer.host;
-    worker.status.mode = peer.mode;
-    if (const auto why = paused.find(peer.name); why != paused.end()) {
-      worker.status.phase = Phase::paused;
-      worker.status.paused_why = why->second;
-    } else {
-      worker.start_at = now;
-    }
+    const auto same = std::find_if(before.begin(), before.end(), [&](const WorkerSlot& worker) { return keep && worker.peer == peer; });
+    if (same != before.end())
+      workers_.splice(workers_.end(), before, same);
+    else
+      add_slot(peer);
   }
+  for (auto& worker : before) dismiss(worker);
+}
+
+void Supervisor::add_slot(const config::PeerConfig& peer) {
+  auto& worker = workers_.emplace_back();
+  worker.peer = peer;
+  worker.status.name = peer.name;
+  worker.status.host = peer.host;
+  worker.status.mode = peer.mode;
+  if (const auto why = paused_.find(peer.name); why != paused_.end()) {
+    worker.status.phase = Phase::paused;
+    worker.status.paused_why = why->second;
+  } else {
+    worker.start_at = steady_clock::now();
+  }
+}
+
+void Supervisor::dismiss(WorkerSlot& worker) {
+  if (!worker.child) return;
+  worker.child->stop(steady_clock::now() + stop_time);
+  leaving_.push_back(std::move(*worker.child));
+  worker.child.reset();
 }
 
 void Supervisor::take_reports(const std::vector<pollfd>& polls) {
@@ -121,37 +137,36 @@ std::uint64_t Supervisor::sync_now() {
   return ticket_;
 }
 
-WorkerSlot& Supervisor::slot(const std::string& peer) {
-  config_.peer(peer);  // throws with the names that there are
-  const auto& name = peer.empty() ? config_.peers.front().name : peer;
-  return *std::find_if(workers_.begin(), workers_.end(), [&](const WorkerSlot& w) { return w.peer.name == name; });
+WorkerSlot* Supervisor::slot(const std::string& peer) {
+  const auto found = std::find_if(workers_.begin(), workers_.end(), [&](const WorkerSlot& worker) { return worker.peer.name == peer; });
+  return found == workers_.end() ? nullptr : &*found;
 }
 
 void Supervisor::pause(const std::string& peer, const std::string& why) {
-  auto& worker = slot(peer);
-  set_paused(parts_.state, worker.peer.name, why);
-  const bool news = worker.status.phase != Phase::paused;
-  worker.start_at.reset();
-  worker.status.phase = Phase::paused;
-  worker.status.paused_why = why;
-  worker.status.connected_since = 0;
-  worker.status.next_try = 0;
-  if (worker.child) {
-    worker.child->stop(steady_clock::now() + stop_time);
-    leaving_.push_back(std::move(*worker.child));
-    worker.child.reset();
+  set_paused(parts_.state, peer, why);
+  const bool news = paused_.insert_or_assign(peer, why).second;
+  if (auto* worker = slot(peer)) {
+    worker->start_at.reset();
+    worker->status.phase = Phase::paused;
+    worker->status.paused_why = why;
+    worker->status.connected_since = 0;
+    worker->status.next_try = 0;
+    dismiss(*worker);
   }
-  if (news) say(Level::info, "paused", fmt::format("paused: {}", why), {}, worker.peer.name);
+  if (news) say(Level::info, "paused", fmt::format("paused: {}", why), {}, peer);
 }
 
 void Supervisor::resume(const std::string& peer) {
-  auto& worker = slot(peer);
-  set_resumed(parts_.state, worker.peer.name);
-  if (worker.status.phase != Phase::paused) return;
-  worker.status.phase = Phase::connecting;
-  worker.status.paused_why.clear();
-  worker.start_at = steady_clock::now();
-  say(Level::info, "resumed", "resumed", {}, worker.peer.name);
+  set_resumed(parts_.state, peer);
+  if (paused_.erase(peer) == 0) return;
+  if (auto* worker = slot(peer)) {
+    worker->status.phase = Phase::connecting;
+    worker->status.paused_why.clear();
+    worker->start_at = steady_clock::now();
+  }
+  // Whom we refused a change may make it now.
+  for (const auto& server : servers_) send(server.child.control(), Order{Order::Kind::changed, 0});
+  say(Level::info, "resumed", "resumed", {}, peer);
 }
 
 Status Supervisor::status() const {
@@ -160,6 +175,15 @@ Status Supervisor::status() const {
   for (const auto& worker : workers_) status.peers.push_back(worker.status);
   for (const auto& server : servers_)
     if (server.status.since) status.agents.push_back(server.status);
+  for (const auto& [peer, why] : paused_) {
+    bool shown = std::any_of(status.peers.begin(), status.peers.end(), [&](const PeerStatus& p) { return p.name == peer; });
+    for (auto& agent : status.agents) {
+      if (agent.peer != peer) continue;
+      agent.paused_why = why;
+      shown = true;
+    }
+    if (!shown) status.agents.push_back({peer, false, 0, why});
+  }
   return status;
 }
 

@@ -130,6 +130,7 @@ void Worker::converse() {
     const auto left = std::chrono::ceil<milliseconds>(next_turn_ - steady_clock::now());
     switch (connected_.node->wait(control_.get(), util::Deadline::in(std::max(left, milliseconds(0))))) {
       case protocol::RemoteNode::Woken::changed:
+        refused_.reset();
         wanted_ = true;
         break;
       case protocol::RemoteNode::Woken::other:

@@ -19,8 +19,8 @@ constexpr std::uint64_t longest_lock_wait = 3'600'000;
 /// One conversation.
 class Service {
  public:
-  Service(model::Node& node, Connection& connection, const AgentOptions& options, std::string started_by)
-      : node_(node), connection_(connection), options_(options), started_by_(std::move(started_by)) {}
+  Service(model::Node& node, Connection& connection, const AgentOptions& options, std::string peer)
+      : node_(node), connection_(connection), options_(options), peer_(std::move(peer)), started_by_("agent for " + peer_) {}
   ~Service() { unlock_quietly(); }
 
   void run();
@@ -62,6 +62,7 @@ class Service {
   model::Node& node_;
   Connection& connection_;
   const AgentOptions& options_;
+  const std::string peer_;
   const std::string started_by_;
   bool locked_ = false;
   std::optional<BulkReceiver> incoming_;  ///< what follows an apply
@@ -135,8 +136,8 @@ void Service::handle(const Message& request) {
     case MessageType::unlock:
       if (locked_) {
         locked_ = false;
-        node_.unlock();
         connection_.set_locked(false);
+        node_.unlock();
       }
       return answer();
     case MessageType::lists:
@@ -173,8 +174,8 @@ void Service::lock(const LockRequest& request) {
   const auto wait = std::chrono::milliseconds(std::min(request.milliseconds, longest_lock_wait));
   auto info = node_.lock(util::Deadline::in(wait));
   locked_ = true;
-  answer(presented(std::move(info)));
   connection_.set_locked(true);
+  answer(presented(std::move(info)));
 }
 
 void Service::blocklist_rows(const Message& request) {
@@ -209,6 +210,7 @@ void Service::apply(const Message& request) {
   if (change.whole_copy) incoming_.emplace(connection_, MessageType::bytes);
   if (!change.wishes.empty()) incoming_.emplace(connection_, MessageType::rows, true);
   require_writable("nothing is changed here");
+  if (options_.may_change) options_.may_change(peer_);
   require_lock();
   auto report = presentable(apply_streamed(change));
   if (incoming_) incoming_->drain();
@@ -262,7 +264,7 @@ void serve(model::Node& node, util::ByteStream& stream, const AgentOptions& opti
   auto greeting = exchange_hellos(stream, options.hello, options.limits, peer, Side::agent);
   Connection connection(stream, options.limits, greeting.received);
   auto name = presentable(options.peer.empty() ? greeting.theirs.name : options.peer, max_name);
-  Service(node, connection, options, "agent for " + name).run();
+  Service(node, connection, options, std::move(name)).run();
 }
 
 }  // namespace gsync::protocol

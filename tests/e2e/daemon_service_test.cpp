@@ -100,6 +100,36 @@ TEST_F(DaemonService, AnUndoPausesThePeersThatWouldBringTheChangeBack) {
   EXPECT_TRUE(DaemonProcess::poll([&] { return denies(nodes.ph2, "mistake.example"); })) << here.log();
 }
 
+TEST_F(DaemonService, AnUndoKeepsAPeerThatPushesFromBringingTheChangeBack) {
+  TwoNodes nodes;
+  nodes.set_peer({{}, {}, {}, {}, "mode = \"push\""});
+  DaemonProcess there(nodes.ph1);
+  DaemonProcess here(nodes.ph2);
+  ASSERT_TRUE(here.wait_in_step());
+  deny(nodes.ph2, "mistake.example");
+  ASSERT_TRUE(DaemonProcess::poll([&] { return denies(nodes.ph1, "mistake.example"); }));
+  ASSERT_TRUE(here.wait_in_step());
+  EXPECT_TRUE(contains(nodes.run_on(nodes.ph1, {"history"}).output, "agent for ph2"));
+  const auto undone = nodes.run_on(nodes.ph1, {"undo"});
+  EXPECT_TRUE(succeeded(undone));
+  EXPECT_TRUE(contains(undone.output, "gravity-sync resume ph2")) << undone.output;
+  // It sees the difference, tries, and is told.
+  ASSERT_TRUE(here.wait_for([](const auto& peer) { return peer.failure && contains(peer.failure->what, "ph2 is paused on ph1"); }));
+  EXPECT_FALSE(denies(nodes.ph1, "mistake.example"));
+  EXPECT_TRUE(contains(nodes.run_on(nodes.ph1, {"status"}).output, "ph2 may change nothing here: the last change was undone"));
+  // Also when it comes back, and when a person pushes.
+  ASSERT_TRUE(here.stop());
+  EXPECT_NE(nodes.run({"push"}).exit_code, 0);
+  EXPECT_TRUE(contains(nodes.run_on(nodes.ph1, {"status"}).output, "ph2 may change nothing here"));
+  here.start();
+  ASSERT_TRUE(here.wait_for([](const auto& peer) { return peer.failure.has_value(); }));
+  EXPECT_FALSE(denies(nodes.ph1, "mistake.example"));
+  ASSERT_TRUE(succeeded(nodes.run_on(nodes.ph1, {"resume", "ph2"})));
+  EXPECT_TRUE(DaemonProcess::poll([&] { return denies(nodes.ph1, "mistake.example"); })) << here.log() << there.log();
+  ASSERT_TRUE(here.wait_in_step());
+  EXPECT_NE(nodes.run_on(nodes.ph1, {"pause", "ph9"}).exit_code, 0) << "nobody of that name";
+}
+
 TEST_F(DaemonService, ARunOfCronStandsAsideWhileTheDaemonRuns) {
   TwoNodes nodes;
   DaemonProcess here(nodes.ph2);

@@ -174,6 +174,47 @@ TEST_F(Daemon, AConfigurationThatIsWrongIsReportedAndTheOldOneStays) {
   ASSERT_TRUE(DaemonProcess::poll([&] { return here.status().config_error.empty(); }));
 }
 
+TEST_F(Daemon, AReloadLeavesWorkersAloneWhoseConfigurationIsAsItWas) {
+  TwoNodes nodes;
+  DaemonProcess there(nodes.ph1);
+  DaemonProcess here(nodes.ph2);
+  ASSERT_TRUE(here.wait_in_step());
+  const auto good = read_text(nodes.ph2.config());
+  const auto worker = here.processes().back();
+  const auto reload = [&](const std::string& text) {
+    const auto count = [&] {
+      const auto log = here.log();
+      std::size_t n = 0;
+      for (const std::string word : {"was read again", "not taken over"})
+        for (auto at = log.find(word); at != std::string::npos; at = log.find(word, at + 1)) ++n;
+      return n;
+    };
+    const auto before = count();
+    replace_text(nodes.ph2.config(), text, 0640);
+    here.signal(SIGHUP);
+    return DaemonProcess::poll([&] { return count() > before; });
+  };
+  const std::string other = "\n[[peer]]\nname = \"other\"\nhost = \"127.0.0.1\"\nport = 1\n";
+  ASSERT_TRUE(reload(good + other));
+  EXPECT_EQ(here.status().peers.size(), 2u);
+  EXPECT_EQ(here.peer().in_step, true);
+  ASSERT_EQ(::kill(worker, 0), 0) << "the same process";
+  ASSERT_TRUE(reload(good));
+  EXPECT_EQ(here.status().peers.size(), 1u);
+  ASSERT_TRUE(DaemonProcess::poll([&] { return here.processes() == std::vector<pid_t>{here.pid(), worker}; }));
+  deny(nodes.ph1, "still.example");
+  EXPECT_TRUE(DaemonProcess::poll([&] { return denies(nodes.ph2, "still.example"); })) << here.log();
+  // Another one of it, or of something that every worker uses, begins anew.
+  ASSERT_TRUE(reload(good + "mode = \"push\"\n"));
+  ASSERT_TRUE(here.wait_for([](const auto& peer) { return peer.mode == config::Mode::push && peer.in_step == true; }));
+  ASSERT_TRUE(DaemonProcess::poll([&] { return ::kill(worker, 0) != 0; }));
+  // What the daemon is built on is not another one behind its back.
+  const auto name = good.find("name = \"ph2\"");
+  ASSERT_NE(name, std::string::npos);
+  ASSERT_TRUE(reload(std::string(good).replace(name, 12, "name = \"ph7\"")));
+  EXPECT_TRUE(contains(here.status().config_error, "restart")) << here.status().config_error;
+}
+
 TEST_F(Daemon, APauseSurvivesARestartAndEndsWithResume) {
   TwoNodes nodes;
   auto here = std::make_unique<DaemonProcess>(nodes.ph2);
@@ -205,6 +246,15 @@ TEST_F(Daemon, StatusNowSyncsFirst) {
   EXPECT_TRUE(succeeded(result));
   EXPECT_TRUE(denies(nodes.ph2, "asked.example")) << result.output;
   EXPECT_TRUE(contains(result.output, "ph1 (pull): in step")) << result.output;
+}
+
+TEST_F(Daemon, SigusrSyncsAtOnce) {
+  TwoNodes nodes;
+  DaemonProcess here(nodes.ph2);
+  ASSERT_TRUE(here.wait_in_step());
+  deny(nodes.ph1, "signalled.example");
+  here.signal(SIGUSR1);
+  EXPECT_TRUE(DaemonProcess::poll([&] { return denies(nodes.ph2, "signalled.example"); })) << here.log();
 }
 
 TEST_F(Daemon, KilledAtAnyMomentItGoesOnWhereItWas) {

@@ -27,6 +27,7 @@ enum class FtlFailure : std::uint8_t { report, undo, restart };
 struct NodeConfig {
   std::string name;                                     ///< default: the host name
   std::string state_directory = "/var/lib/gravity-sync";  ///< history, versions, keys; owned by the user that the service runs as
+  bool operator==(const NodeConfig&) const = default;
 };
 
 /// [pihole]. Empty values are found out by pihole::Installation. With runtime docker or podman all paths are those in the container.
@@ -40,6 +41,7 @@ struct PiholeConfig {
   std::string pihole_command;                           ///< v5's script; default: pihole in /usr/local/bin or PATH
   std::string pid_file;                                 ///< default: files.pid of pihole.toml, PIDFILE of v5's pihole-FTL.conf, else /run/pihole-FTL.pid
   std::optional<std::uint16_t> dns_port;                ///< default: dns.port of pihole.toml, v5's dnsmasq port, else 53; 0: do not ask FTL a question after a publish. Of a container: the port that it is published on, else 0
+  bool operator==(const PiholeConfig&) const = default;
 };
 
 /// [sync]
@@ -50,6 +52,7 @@ struct SyncConfig {
   std::chrono::milliseconds ftl_deadline{10'000};       ///< ftl_deadline_seconds
   std::chrono::milliseconds lock_deadline{60'000};      ///< lock_deadline_seconds: how long to wait for another run or for `pihole -g`
   std::chrono::milliseconds record_spacing{1'500};      ///< record_spacing_ms: between two writes with pihole-FTL --config (PIHOLE.md §3)
+  bool operator==(const SyncConfig&) const = default;
 };
 
 /// [[peer]]
@@ -65,6 +68,7 @@ struct PeerConfig {
   Mode mode = Mode::pull;                               ///< what the daemon does; pull and push as commands ignore it
   std::chrono::milliseconds connect_timeout{10'000};    ///< connect_timeout_seconds: TCP, key exchange and authentication together
   std::chrono::milliseconds idle_timeout{60'000};       ///< idle_timeout_seconds: without a byte from the peer while one is waited for
+  bool operator==(const PeerConfig&) const = default;
 };
 
 /// [daemon]
@@ -79,6 +83,7 @@ struct DaemonConfig {
   std::vector<std::string> on_failure;              ///< …and of a failure, and of its end
   unsigned failures_before_hook = 3;
   std::chrono::milliseconds hook_timeout{30'000};  ///< hook_timeout_seconds
+  bool operator==(const DaemonConfig&) const = default;
 };
 
 struct Config {

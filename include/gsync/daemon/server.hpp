@@ -3,12 +3,14 @@
 
 #include "gsync/model/node.hpp"
 #include "gsync/protocol/remote_node.hpp"
+#include "gsync/replica/state_store.hpp"
 #include "gsync/util/clock.hpp"
 
 namespace gsync::daemon {
 
 /// The process that serves `here` to one agent that connected to agent.sock, until the connection ends, the supervisor is gone, or SIGTERM
 /// (which waits for the end of a request). `hello` is how this node introduces itself.
-void run_server(model::Node& here, const protocol::Hello& hello, util::Clock& clock);
+/// A peer that is paused (see require_not_paused) can read, and change nothing.
+void run_server(model::Node& here, const replica::StateStore& state, const protocol::Hello& hello, util::Clock& clock);
 
 }  // namespace gsync::daemon

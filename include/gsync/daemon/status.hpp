@@ -108,15 +108,16 @@ void each_field(PeerStatus& p, F f) {
   f("publish_microseconds", p.publish_microseconds);
 }
 
-/// A peer that is connected to us.
+/// A peer that is connected to us, or that is paused and no peer of ours.
 struct AgentStatus {
   std::string peer;
   bool read_only = false;
-  std::int64_t since = 0;
+  std::int64_t since = 0;  ///< 0: it is not connected now
+  std::string paused_why{};  ///< not empty: it may change nothing here
 };
 template <class F>
 void each_field(AgentStatus& a, F f) {
-  f("peer", a.peer), f("read_only", a.read_only), f("since", a.since);
+  f("peer", a.peer), f("read_only", a.read_only), f("since", a.since), f("paused_why", a.paused_why);
 }
 
 struct Status {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ void check_config(const config::Config& config);
 std::map<std::string, std::string> paused_peers(const replica::StateStore& state);
 void set_paused(replica::StateStore& state, const std::string& peer, const std::string& why);
 void set_resumed(replica::StateStore& state, const std::string& peer);
+/// Error{refused} while `peer` is paused: it may read everything here, and change nothing. `here` is for the message.
+void require_not_paused(const replica::StateStore& state, const std::string& peer, const std::string& here);
+/// Who has pushed to this node lately, by the names that their agents serve.
+std::set<std::string> pushing_peers(const replica::StateStore& state);
 
 /// Whether a daemon was ever started on this node.
 bool has_run(const replica::StateStore& state);

@@ -18,12 +18,14 @@ struct Components {
   std::array<bool, 3> records{true, true, true};  ///< by RecordKind
   bool any() const { return lists || blocklist || records[0] || records[1] || records[2]; }
   bool all() const { return lists && blocklist && records[0] && records[1] && records[2]; }
+  bool operator==(const Components&) const = default;
 };
 
 /// When a change looks like an accident: something is emptied, or loses more than `share` percent and more than `handful` entries.
 struct ShrinkLimits {
   unsigned share_percent = 50;
   unsigned handful = 5;
+  bool operator==(const ShrinkLimits&) const = default;
 };
 
 /// Everything that one node knows about itself and that a plan is made from.
