@@ -1,6 +1,7 @@
 #include "gsync/daemon/worker.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <poll.h>
 
 #include <cerrno>
@@ -19,8 +20,6 @@ using std::chrono::steady_clock;
 
 /// How often to look whether `pihole -g` is done.
 constexpr std::chrono::seconds gravity_poll{1};
-/// A run after which the two differ again at once is repeated so often without a pause.
-constexpr int rounds = 3;
 constexpr std::size_t longest_text = 2'000;
 
 std::string cut(std::string text) {
@@ -35,6 +34,13 @@ NodeFacts facts_of(const model::NodeInfo& info) {
 /// Errors that come back until something changes on one of the two nodes.
 bool lasts(ErrorCode code) {
   return code == ErrorCode::refused || code == ErrorCode::corrupt || code == ErrorCode::incompatible;
+}
+
+/// What a run took: a worker lives for months.
+void give_memory_back() {
+#ifdef __GLIBC__
+  ::malloc_trim(0);
+#endif
 }
 
 class Worker {
@@ -53,6 +59,7 @@ class Worker {
   bool here_is_as_it_was();
   void turn();
   void run_sync();
+  bool compare();
   void still_refused();
   void in_step(const model::NodeInfo& source, const model::NodeInfo& target);
   void synced(const sync::Result& result);
@@ -66,6 +73,8 @@ class Worker {
   }
   double random() { return std::uniform_real_distribution<double>(0, 1)(random_); }
   bool pulls() const { return parts_.peer.mode == config::Mode::pull; }
+  model::Node& source() { return pulls() ? static_cast<model::Node&>(*connected_.node) : parts_.here; }
+  model::Node& target() { return pulls() ? parts_.here : static_cast<model::Node&>(*connected_.node); }
 
   const WorkerParts& parts_;
   util::Fd control_;
@@ -80,7 +89,7 @@ class Worker {
   std::uint64_t ticket_ = 0;  ///< of the `now` that is not answered yet
   std::uint64_t bytes_base_sent_ = 0;
   std::uint64_t bytes_base_received_ = 0;
-  std::optional<model::Digests> settled_;  ///< what is here, when the two were in step
+  std::optional<model::Digests> settled_;  ///< what is here, as it was last compared
   using Pair = std::pair<model::Digests, model::Digests>;
   std::optional<Pair> accepted_;  ///< source and target that differ only in what the target cannot hold
   struct Refused {
@@ -160,7 +169,8 @@ void Worker::take_orders() {
   if (changed && !wanted_) wanted_ = !here_is_as_it_was();
 }
 
-/// What changed may be our own publish. Its digests tell, whoever was quicker, our report or somebody's next edit.
+/// What changed may be our own publish, which was compared after it. Its digests tell, whoever was quicker, our report or somebody's next
+/// edit.
 bool Worker::here_is_as_it_was() {
   if (!settled_ || !connected_.node) return false;
   try {
@@ -193,25 +203,32 @@ void Worker::turn() {
 }
 
 void Worker::run_sync() {
-  model::Node& source = pulls() ? static_cast<model::Node&>(*connected_.node) : parts_.here;
-  model::Node& target = pulls() ? parts_.here : static_cast<model::Node&>(*connected_.node);
-  next_turn_ = steady_clock::now() + parts_.config.daemon.interval;
-  for (int round = 0; round < rounds; ++round) {
-    const auto from = source.describe();
-    const auto to = target.describe();
-    if (sync::in_step(from, to, parts_.config.sync.components)) return in_step(from, to);
-    trying_ = Pair(from.digests, to.digests);
-    if (accepted_ == trying_) return in_step(from, to);
+  const auto& daemon = parts_.config.daemon;
+  next_turn_ = steady_clock::now() + daemon.interval;
+  if (compare()) return;
+  if (refused_ && refused_->digests == *trying_) return still_refused();
+  const auto result = sync::replicate(source(), target(), options());
+  if (!result.report && result.plan.nothing_to_do()) accepted_ = trying_;
+  synced(result);
+  give_memory_back();
+  if (compare()) return;
+  // Somebody edits meanwhile. When he pauses we are told, and where nobody tells us we look: not at once, or each of his edits is a
+  // publish.
+  next_turn_ = steady_clock::now() + daemon.debounce_limit + daemon.debounce;
+}
+
+/// Whether the two are in step, as far as they can be.
+bool Worker::compare() {
+  const auto from = source().describe();
+  const auto to = target().describe();
+  settled_ = (pulls() ? to : from).digests;
+  trying_ = Pair(from.digests, to.digests);
+  const bool same = sync::in_step(from, to, parts_.config.sync.components) || accepted_ == trying_;
+  if (same)
+    in_step(from, to);
+  else
     status_.in_step = false;
-    if (refused_ && refused_->digests == *trying_) return still_refused();
-    const auto result = sync::replicate(source, target, options());
-    if (!result.report && result.plan.nothing_to_do()) {
-      accepted_ = trying_;
-      return in_step(from, to);
-    }
-    synced(result);
-  }
-  // Somebody edits without pause: his next change wakes us.
+  return same;
 }
 
 void Worker::still_refused() {
@@ -225,7 +242,6 @@ void Worker::still_refused() {
 void Worker::in_step(const model::NodeInfo& source, const model::NodeInfo& target) {
   const auto& here = pulls() ? target : source;
   const auto& there = pulls() ? source : target;
-  settled_ = here.digests;
   status_.here = facts_of(here);
   status_.there = facts_of(there);
   status_.phase = Phase::idle;
