@@ -209,8 +209,14 @@ void Replication::read_records(model::NodeState& source, model::NodeState& targe
   }
 }
 
-/// A kind that only one side has, or that the target cannot take, is left alone, and the person hears why.
+/// A kind that only one side has, or that the target cannot take, is left alone, and the person hears why: once where it is the same for
+/// all.
 void Replication::warn_of_unavailable_records(std::vector<std::string>& warnings) const {
+  std::vector<std::pair<std::string, std::vector<std::string_view>>> reasons;  // with the kinds
+  auto add = [&](model::RecordKind kind, const std::string& why) {
+    if (reasons.empty() || reasons.back().first != why) reasons.emplace_back(why, 0);
+    reasons.back().second.push_back(model::to_string(kind));
+  };
   for (auto kind : model::record_kinds) {
     auto i = model::index_of(kind);
     if (!options_.components.records[i]) continue;
@@ -219,14 +225,15 @@ void Replication::warn_of_unavailable_records(std::vector<std::string>& warnings
     if (source_has != target_has) {
       const auto& lacking = source_has ? target_ : source_;
       const auto& reason = (source_has ? target_info_ : source_info_).capabilities.records_unavailable[i];
-      warnings.push_back(fmt::format("{} records are not synced, {} cannot {} them{}{}", model::to_string(kind), lacking.label(),
-                                     source_has ? "take" : "give", reason.empty() ? "" : ": ", util::printable(reason)));
+      add(kind, fmt::format("are not synced, {} cannot {} them{}{}", lacking.label(), source_has ? "take" : "give",
+                            reason.empty() ? "" : ": ", util::printable(reason)));
     } else if (records_differ(source_info_.digests, target_info_.digests, kind) &&
                !records_can_be_synced(source_info_, target_info_, kind)) {
-      warnings.push_back(fmt::format("{} records differ and are not synced, {} cannot take them: {}", model::to_string(kind),
-                                     target_.label(), util::printable(target_info_.capabilities.records_read_only[i])));
+      add(kind, fmt::format("differ and are not synced, {} cannot take them: {}", target_.label(),
+                            util::printable(target_info_.capabilities.records_read_only[i])));
     }
   }
+  for (const auto& [why, kinds] : reasons) warnings.push_back(fmt::format("{} records {}", fmt::join(kinds, ", "), why));
 }
 
 void Replication::warn_of_rows_left_out(std::vector<std::string>& warnings) const {
