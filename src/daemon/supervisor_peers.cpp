@@ -175,7 +175,9 @@ Status Supervisor::status() const {
   for (const auto& worker : workers_) status.peers.push_back(worker.status);
   for (const auto& server : servers_)
     if (server.status.since) status.agents.push_back(server.status);
-  for (const auto& [peer, why] : paused_) {
+  for (const auto& paused : paused_) {
+    const auto& peer = paused.first;
+    const auto& why = paused.second;
     bool shown = std::any_of(status.peers.begin(), status.peers.end(), [&](const PeerStatus& p) { return p.name == peer; });
     for (auto& agent : status.agents) {
       if (agent.peer != peer) continue;
