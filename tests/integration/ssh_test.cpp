@@ -366,7 +366,7 @@ TEST_F(Ssh, ARefusedPortIsUnreachable) {
 }
 
 TEST_F(Ssh, ANameThatDoesNotExistIsUnreachable) {
-  if (thread_sanitizer) GTEST_SKIP() << "ThreadSanitizer knows nothing of the thread that getaddrinfo_a starts within the C library";
+  if (test::thread_sanitizer) GTEST_SKIP() << "ThreadSanitizer knows nothing of the thread that getaddrinfo_a starts within the C library";
   auto p = peer("no-such-host.invalid", 22);
   p.connect_timeout = 20s;
   auto e = connect_error(p);
