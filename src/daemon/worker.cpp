@@ -139,7 +139,8 @@ void Worker::converse() {
     const auto left = std::chrono::ceil<milliseconds>(next_turn_ - steady_clock::now());
     switch (connected_.node->wait(control_.get(), util::Deadline::in(std::max(left, milliseconds(0))))) {
       case protocol::RemoteNode::Woken::changed:
-        refused_.reset();
+        // A pause over there ends without a change of either database; what --force would let through waits for one, or for a person.
+        if (refused_ && refused_->command.empty()) refused_.reset();
         wanted_ = true;
         break;
       case protocol::RemoteNode::Woken::other:

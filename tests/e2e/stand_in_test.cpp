@@ -348,7 +348,7 @@ TEST(StandInConfig, TellsItsReloadSignalAndVersion) {
 
 TEST(GravityEditor, FailsAtOnceWhileSomebodyReadsAndSucceedsAfterwards) {
   PiholeDirectory pihole(small());
-  GravityEditor editor(pihole.gravity(), 200);
+  GravityEditor editor(pihole.gravity(), 20);  // no more, or the reader below does not get in
   const auto wait_for = [&](auto condition) {
     const auto deadline = util::Deadline::in(patience);
     while (!condition(editor.counts())) {
