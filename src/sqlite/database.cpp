@@ -112,7 +112,8 @@ void Database::set_busy_timeout(std::chrono::milliseconds time) {
 
 bool Database::writer_is_active() {
   sqlite3_file* file = nullptr;
-  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr || file->pMethods == nullptr) return false;
+  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr || file->pMethods == nullptr)
+    return false;
   int reserved = 0;
   return file->pMethods->xCheckReservedLock(file, &reserved) == SQLITE_OK && reserved != 0;
 }
@@ -135,7 +136,9 @@ void Database::write_without_journal() {
   execute("PRAGMA synchronous=OFF");
 }
 
-std::string Database::quick_check() { return check("SELECT quick_check FROM pragma_quick_check(?)", ""); }
+std::string Database::quick_check() {
+  return check("PRAGMA quick_check", {});
+}
 
 std::string Database::integrity_check(const std::string& table) {
   return check("SELECT integrity_check FROM pragma_integrity_check(?)", table);
@@ -146,10 +149,7 @@ std::string Database::check(std::string_view sql, const std::string& table) {
   std::string found;
   try {
     auto statement = prepare(sql);
-    if (table.empty())
-      statement.bind(1, enough);
-    else
-      statement.bind(1, table);
+    if (!table.empty()) statement.bind(1, table);
     for (int lines = 0; lines < enough && statement.step(); ++lines) {
       if (!found.empty()) found += "; ";
       found += statement.text(0);
