@@ -2,12 +2,17 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <limits>
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gsync/model/blocklist.hpp"
@@ -30,6 +35,14 @@ struct Walk {
   model::SetDigest rows;
   bool odd = false;          ///< a value of another type than the column should have
   std::string out_of_order;  ///< the first domain that stands before one that must come first
+
+  void add(const Walk& other) {
+    rows.count += other.rows.count;
+    rows.low += other.rows.low;
+    rows.high += other.rows.high + (rows.low < other.rows.low ? 1 : 0);
+    odd = odd || other.odd;
+    if (out_of_order.empty()) out_of_order = other.out_of_order;
+  }
 };
 
 std::vector<std::string> tables_of(sqlite::Database& database) {
@@ -58,12 +71,23 @@ std::optional<CompiledIndex> compiled_index(sqlite::Database& database, const st
   return result;
 }
 
-Walk walk(sqlite::Database& database, const CompiledIndex& index, bool by_index) {
-  auto row =
-      database.prepare(by_index ? fmt::format("SELECT rowid, domain, adlist_id FROM \"{}\" INDEXED BY \"{}\" ORDER BY domain, adlist_id",
-                                              index.table, index.name)
-                                : fmt::format("SELECT rowid, domain, adlist_id FROM \"{}\" NOT INDEXED", index.table));
-  Walk result;
+/// A walk through an index, or through some of the rows of its table.
+struct Task {
+  const CompiledIndex* index = nullptr;
+  bool by_index = false;
+  std::int64_t first = 0;  ///< rowid
+  std::int64_t last = 0;
+  Walk walk;
+};
+
+void run(sqlite::Database& database, Task& task) {
+  constexpr const char* columns = "SELECT rowid, domain, adlist_id FROM";
+  const auto& index = *task.index;
+  auto row = database.prepare(task.by_index
+                                  ? fmt::format("{} \"{}\" INDEXED BY \"{}\" ORDER BY domain, adlist_id", columns, index.table, index.name)
+                                  : fmt::format("{} \"{}\" NOT INDEXED WHERE rowid BETWEEN ?1 AND ?2", columns, index.table));
+  if (!task.by_index) row.bind(1, task.first).bind(2, task.last);
+  auto& result = task.walk;
   std::string bytes;
   std::string last_domain;
   std::array<std::int64_t, 2> last{};
@@ -74,42 +98,69 @@ Walk walk(sqlite::Database& database, const CompiledIndex& index, bool by_index)
     bytes.assign(reinterpret_cast<const char*>(numbers.data()), sizeof numbers);
     bytes += domain;
     result.rows.add(bytes);
-    if (!by_index) continue;
+    if (!task.by_index) continue;
     const auto order = first ? -1 : std::string_view(last_domain).compare(domain);
     const bool follows = order < 0 || (order == 0 && (index.unique ? last[0] < numbers[0] : last < numbers));
     if (!follows && result.out_of_order.empty()) result.out_of_order = domain;
     last_domain.assign(domain);
     last = numbers;
   }
-  return result;
 }
 
-/// The walks through the indexes, in a thread of their own.
-class IndexWalks {
+/// Every index as one task, its table in several; in this order, because the longest come first.
+std::vector<Task> tasks_for(sqlite::Database& database, const std::vector<CompiledIndex>& indexes) {
+  constexpr std::int64_t parts = 6;
+  constexpr auto least = std::numeric_limits<std::int64_t>::min();
+  constexpr auto most = std::numeric_limits<std::int64_t>::max();
+  std::vector<Task> tasks;
+  for (const auto& index : indexes) tasks.push_back({&index, true, 0, 0, {}});
+  for (const auto& index : indexes) {
+    const auto greatest = database.query_int(fmt::format("SELECT max(rowid) FROM \"{}\"", index.table)).value_or(0);
+    const auto stretch = std::max<std::int64_t>(greatest, 0) / parts;
+    for (std::int64_t part = 0; part < parts; ++part)
+      tasks.push_back({&index, false, part == 0 ? least : part * stretch, part + 1 == parts ? most : (part + 1) * stretch - 1, {}});
+  }
+  return tasks;
+}
+
+/// Tasks, taken one after the other by whoever has time: a thread, and who waits for it.
+class Tasks {
  public:
-  IndexWalks(const std::function<sqlite::Database()>& open, const std::vector<CompiledIndex>& indexes)
-      : database_(open()), thread_(util::thread_without_signals([this, &indexes] {
+  Tasks(const std::function<sqlite::Database()>& open, std::vector<Task> tasks)
+      : tasks_(std::move(tasks)), database_(open()), thread_(util::thread_without_signals([this] {
           try {
-            for (const auto& index : indexes) walks_.push_back(walk(database_, index, true));
+            work(database_);
           } catch (...) {
             failure_ = std::current_exception();
           }
         })) {}
-  ~IndexWalks() {
+  ~Tasks() {
+    next_ = tasks_.size();
     if (thread_.joinable()) thread_.join();
   }
-  IndexWalks(const IndexWalks&) = delete;
-  IndexWalks& operator=(const IndexWalks&) = delete;
+  Tasks(const Tasks&) = delete;
+  Tasks& operator=(const Tasks&) = delete;
 
-  const std::vector<Walk>& wait() {
+  /// All of them, done.
+  const std::vector<Task>& finish(sqlite::Database& database) {
+    work(database);
     thread_.join();
     if (failure_) std::rethrow_exception(failure_);
-    return walks_;
+    return tasks_;
   }
 
  private:
+  void work(sqlite::Database& database) {
+    for (;;) {
+      const auto mine = next_++;
+      if (mine >= tasks_.size()) return;
+      run(database, tasks_[mine]);
+    }
+  }
+
+  std::vector<Task> tasks_;
+  std::atomic<std::size_t> next_{0};
   sqlite::Database database_;
-  std::vector<Walk> walks_;
   std::exception_ptr failure_;
   std::thread thread_;
 };
@@ -144,16 +195,19 @@ void check_database(const std::function<sqlite::Database()>& open) {
     else
       others.push_back(std::move(table));
   }
-  IndexWalks entries(open, indexes);
+  Tasks tasks(open, tasks_for(database, indexes));
   check_structure(database);
-  std::vector<Walk> rows;
-  for (const auto& index : indexes) rows.push_back(walk(database, index, false));
-  const auto& walks = entries.wait();
-  for (std::size_t i = 0; i < indexes.size(); ++i) {
-    if (rows[i].odd || walks[i].odd)
-      others.push_back(indexes[i].table);
+  const auto& done = tasks.finish(database);
+  for (const auto& index : indexes) {
+    Walk rows;
+    Walk entries;
+    for (const auto& task : done) {
+      if (task.index == &index) (task.by_index ? entries : rows).add(task.walk);
+    }
+    if (rows.odd || entries.odd)
+      others.push_back(index.table);
     else
-      require_ok("the check of its indexes", difference(indexes[i], rows[i], walks[i]));
+      require_ok("the check of its indexes", difference(index, rows, entries));
   }
   for (const auto& table : others) require_ok("integrity_check", database.integrity_check(table));
 }
