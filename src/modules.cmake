@@ -26,9 +26,10 @@ function(gsync_module name)
   target_link_libraries(gsync_${name} PUBLIC gsync_build ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
-# gsync_test(NAME FOLDER [LIBS libs...] [DEPENDS targets...] [TIMEOUT seconds]): one test program of all the *_test.cpp in FOLDER. Each TEST is a ctest test of its own.
+# gsync_test(NAME FOLDER [LIBS libs...] [DEPENDS targets...] [TIMEOUT seconds] [SERIAL filter]): one test program of all the *_test.cpp in FOLDER. Each TEST is a ctest test of its own; those that
+# SERIAL names (as --gtest_filter does) have the machine to themselves, because they count what meets a lock of a millisecond.
 function(gsync_test name folder)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "LIBS;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;SERIAL" "LIBS;DEPENDS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*_test.cpp)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
@@ -38,5 +39,11 @@ function(gsync_test name folder)
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
-  gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  set(others "*")
+  if(ARG_SERIAL)
+    set(others "-${ARG_SERIAL}")
+    gtest_discover_tests(${name} TEST_PREFIX "${name}." TEST_FILTER "${ARG_SERIAL}" TEST_LIST ${name}_SERIAL_TESTS DISCOVERY_TIMEOUT 60
+      PROPERTIES TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL TRUE)
+  endif()
+  gtest_discover_tests(${name} TEST_PREFIX "${name}." TEST_FILTER "${others}" DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${ARG_TIMEOUT})
 endfunction()
