@@ -65,18 +65,23 @@ class CheckDatabase : public test::GravityFiles {
   }
 };
 
+/// The quick_check of newer SQLite counts the entries of an index, and finds these cases first.
+auto counts(const std::string& words) {
+  return testing::AnyOf(testing::HasSubstr(words), testing::HasSubstr("wrong # of entries in index"));
+}
+
 TEST_F(CheckDatabase, FindsNothingInASoundOne) {
   EXPECT_EQ(check(), "ok");
 }
 
 TEST_F(CheckDatabase, FindsARowThatTheIndexDoesNotHave) {
   behind_the_index("idx_gravity", "INSERT INTO gravity VALUES ('only-in-the-table.example', 1)");
-  EXPECT_THAT(check(), testing::HasSubstr("500 entries, 501 rows"));
+  EXPECT_THAT(check(), counts("500 entries, 501 rows"));
 }
 
 TEST_F(CheckDatabase, FindsAnEntryWithoutARow) {
   behind_the_index("idx_gravity", "DELETE FROM gravity WHERE rowid=(SELECT max(rowid) FROM gravity)");
-  EXPECT_THAT(check(), testing::HasSubstr("500 entries, 499 rows"));
+  EXPECT_THAT(check(), counts("500 entries, 499 rows"));
 }
 
 TEST_F(CheckDatabase, FindsAnEntryOfAnotherDomain) {
@@ -114,18 +119,18 @@ TEST_F(CheckDatabase, FindsARowTwiceUnderAUniqueIndex) {
 TEST_F(CheckDatabase, FindsTheSameInTheAllowedDomains) {
   test::execute(file(), "CREATE INDEX idx_antigravity ON antigravity (domain, adlist_id)");
   behind_the_index("idx_antigravity", "INSERT INTO antigravity VALUES ('only-in-the-table.example', 2)");
-  EXPECT_THAT(check(), testing::HasSubstr("30 entries, 31 rows"));
+  EXPECT_THAT(check(), counts("30 entries, 31 rows"));
 }
 
 TEST_F(CheckDatabase, LeavesOddRowsAndOtherIndexesToSqlite) {
   test::execute(file(), "INSERT INTO gravity VALUES (x'00ff', 'one')");
   EXPECT_EQ(check(), "ok");
-  behind_the_index("idx_gravity", "INSERT INTO gravity VALUES (x'00fe', 'two')");
+  behind_the_index("idx_gravity", "UPDATE gravity SET domain=x'00fe' WHERE rowid=7");
   EXPECT_THAT(check(), testing::HasSubstr("integrity_check"));
   test::execute(file(), "REINDEX idx_gravity");
   EXPECT_EQ(check(), "ok");
   test::execute(file(), "CREATE INDEX theirs ON gravity (adlist_id)");
-  behind_the_index("theirs", "INSERT INTO gravity VALUES ('theirs.example', 1)");
+  behind_the_index("theirs", "UPDATE gravity SET adlist_id=2 WHERE rowid=9");
   EXPECT_THAT(check(), testing::HasSubstr("integrity_check"));
   test::execute(file(), "REINDEX theirs; CREATE INDEX comments ON adlist (comment)");
   behind_the_index("comments", "UPDATE adlist SET comment='another'");

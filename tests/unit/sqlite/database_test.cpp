@@ -367,15 +367,15 @@ TEST_F(TransactionTest, DeferredDoesNotKeepWritersOff) {
   EXPECT_EQ(writer.ask('w'), 'n');
 }
 
-TEST_F(DatabaseTest, IntegrityCheckSeesAnEmptyIndexAndQuickCheckDoesNot) {
-  make("CREATE TABLE t (x); CREATE INDEX i ON t (x)");
+TEST_F(DatabaseTest, IntegrityCheckSeesAnEntryOfAnotherRowAndQuickCheckDoesNot) {
+  make("CREATE TABLE t (x); CREATE INDEX i ON t (x); INSERT INTO t VALUES ('a'), ('b')");
   std::string index;
   {
     Sql sql(path_);
     index = sql.value("SELECT rootpage FROM sqlite_master WHERE name='i'");
     sql.execute("PRAGMA writable_schema=ON; DELETE FROM sqlite_master WHERE name='i'");
   }
-  test::execute(path_, "INSERT INTO t VALUES ('a'), ('b')");
+  test::execute(path_, "UPDATE t SET x='c' WHERE x='a'");
   test::execute(
       path_, "PRAGMA writable_schema=ON; INSERT INTO sqlite_master VALUES ('index', 'i', 't', " + index + ", 'CREATE INDEX i ON t (x)')");
   auto database = open(OpenMode::read_only);
