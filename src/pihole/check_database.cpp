@@ -2,10 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
-#include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <limits>
@@ -107,59 +104,49 @@ void run(sqlite::Database& database, Task& task) {
   }
 }
 
-/// Every index as one task, its table in several; in this order, because the longest come first.
-std::vector<Task> tasks_for(sqlite::Database& database, const std::vector<CompiledIndex>& indexes) {
-  constexpr std::int64_t parts = 6;
+/// The work of two threads, about as long for each beside one's quick_check. What each of them does is the same in every run, and so is
+/// where one of them fails.
+struct Plan {
+  std::vector<Task> mine;
+  std::vector<Task> other;
+};
+
+Plan plan_for(sqlite::Database& database, const std::vector<CompiledIndex>& indexes) {
   constexpr auto least = std::numeric_limits<std::int64_t>::min();
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
-  std::vector<Task> tasks;
-  for (const auto& index : indexes) tasks.push_back({&index, true, 0, 0, {}});
+  Plan plan;
   for (const auto& index : indexes) {
-    const auto greatest = database.query_int(fmt::format("SELECT max(rowid) FROM \"{}\"", index.table)).value_or(0);
-    const auto stretch = std::max<std::int64_t>(greatest, 0) / parts;
-    for (std::int64_t part = 0; part < parts; ++part)
-      tasks.push_back({&index, false, part == 0 ? least : part * stretch, part + 1 == parts ? most : (part + 1) * stretch - 1, {}});
+    const auto middle = database.query_int(fmt::format("SELECT max(rowid) FROM \"{}\"", index.table)).value_or(0) / 3 * 2;
+    plan.mine.push_back({&index, false, least, middle, {}});
+    plan.other.push_back({&index, true, 0, 0, {}});
+    if (middle < most) plan.other.push_back({&index, false, middle + 1, most, {}});
   }
-  return tasks;
+  return plan;
 }
 
-/// Tasks, taken one after the other by whoever has time: a thread, and who waits for it.
-class Tasks {
+/// Runs tasks in a thread of its own.
+class Other {
  public:
-  Tasks(const std::function<sqlite::Database()>& open, std::vector<Task> tasks)
-      : tasks_(std::move(tasks)), database_(open()), thread_(util::thread_without_signals([this] {
+  Other(const std::function<sqlite::Database()>& open, std::vector<Task>& tasks)
+      : database_(open()), thread_(util::thread_without_signals([this, &tasks] {
           try {
-            work(database_);
+            for (auto& task : tasks) run(database_, task);
           } catch (...) {
             failure_ = std::current_exception();
           }
         })) {}
-  ~Tasks() {
-    next_ = tasks_.size();
+  ~Other() {
     if (thread_.joinable()) thread_.join();
   }
-  Tasks(const Tasks&) = delete;
-  Tasks& operator=(const Tasks&) = delete;
+  Other(const Other&) = delete;
+  Other& operator=(const Other&) = delete;
 
-  /// All of them, done.
-  const std::vector<Task>& finish(sqlite::Database& database) {
-    work(database);
+  void wait() {
     thread_.join();
     if (failure_) std::rethrow_exception(failure_);
-    return tasks_;
   }
 
  private:
-  void work(sqlite::Database& database) {
-    for (;;) {
-      const auto mine = next_++;
-      if (mine >= tasks_.size()) return;
-      run(database, tasks_[mine]);
-    }
-  }
-
-  std::vector<Task> tasks_;
-  std::atomic<std::size_t> next_{0};
   sqlite::Database database_;
   std::exception_ptr failure_;
   std::thread thread_;
@@ -195,14 +182,18 @@ void check_database(const std::function<sqlite::Database()>& open) {
     else
       others.push_back(std::move(table));
   }
-  Tasks tasks(open, tasks_for(database, indexes));
+  auto plan = plan_for(database, indexes);
+  Other other(open, plan.other);
   check_structure(database);
-  const auto& done = tasks.finish(database);
+  for (auto& task : plan.mine) run(database, task);
+  other.wait();
   for (const auto& index : indexes) {
     Walk rows;
     Walk entries;
-    for (const auto& task : done) {
-      if (task.index == &index) (task.by_index ? entries : rows).add(task.walk);
+    for (const auto* tasks : {&plan.mine, &plan.other}) {
+      for (const auto& task : *tasks) {
+        if (task.index == &index) (task.by_index ? entries : rows).add(task.walk);
+      }
     }
     if (rows.odd || entries.odd)
       others.push_back(index.table);
