@@ -124,8 +124,10 @@ class Ssh : public ::testing::Test {
   void start_agent() {
     auto socket = state_ / "agent";
     agent_.emplace(std::vector<std::string>{"/usr/bin/ssh-agent", "-D", "-a", socket}, state_ / "agent.log");
-    for (auto deadline = soon(); ::access(socket.c_str(), F_OK) != 0 && !deadline.passed();) std::this_thread::sleep_for(2ms);
     ::setenv("SSH_AUTH_SOCK", socket.c_str(), 1);
+    // The socket is there before anybody listens; ssh-add says 2 until it is answered.
+    for (auto deadline = soon(); util::run({.argv = {"ssh-add", "-l"}}, deadline).exit_code == 2 && !deadline.passed();)
+      std::this_thread::sleep_for(2ms);
   }
   void add_to_agent(const std::string& key) { ASSERT_EQ(util::run({.argv = {"ssh-add", "-q", key}}, soon()).exit_code, 0); }
   Error connect_error(const config::PeerConfig& p) const {
