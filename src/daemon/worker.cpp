@@ -36,6 +36,13 @@ bool lasts(ErrorCode code) {
   return code == ErrorCode::refused || code == ErrorCode::corrupt || code == ErrorCode::incompatible;
 }
 
+/// For all threads: those that come and go would each leave a heap behind, of which little can be given back.
+void keep_one_heap() {
+#ifdef __GLIBC__
+  ::mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 /// What a run took: a worker lives for months.
 void give_memory_back() {
 #ifdef __GLIBC__
@@ -103,6 +110,7 @@ class Worker {
 };
 
 void Worker::run() {
+  keep_one_heap();
   while (!orphaned_) {
     try {
       status_.phase = Phase::connecting;
