@@ -57,6 +57,9 @@ mkdir -p "$root/src/gravity-sync"
 (cd "$source_directory" && git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - 2>/dev/null) | tar -x -C "$root/src/gravity-sync" --no-same-owner
 
 # The mounts live in a namespace, so that nothing is left behind however this ends.
+# shellcheck disable=SC2016  # expanded by the shell in the namespace
 unshare --mount --pid --fork --kill-child --mount-proc="$root/proc" \
-  chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TMPDIR=/tmp \
-  sh -c 'cd /src/gravity-sync && exec "$@"' sh "$@" </dev/null
+  sh -c 'root=$1; shift
+    mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$root/dev/pts" && mount --bind "$root/dev/pts/ptmx" "$root/dev/ptmx" || exit 1
+    exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TMPDIR=/tmp \
+      sh -c "cd /src/gravity-sync && exec \"\$@\"" sh "$@"' sh "$root" "$@" </dev/null
