@@ -103,6 +103,7 @@ GravityRows read_rows(sqlite::Database& database, const Shape& shape, sqlite::Pa
   for (const auto& names : table_names) {
     if (names.table != model::Table::group) read_items(database, shape, names, groups, pacer, result);
   }
+  if (pacer != nullptr) pacer->begin_after_writers(database);
   result.mark.updated = read_updated(database);
   result.mark.gravity_count = database.query_int("SELECT value FROM info WHERE property='gravity_count'").value_or(0);
   result.mark.last_gravity = database.query_int("SELECT max(rowid) FROM gravity").value_or(0);

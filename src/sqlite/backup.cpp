@@ -1,7 +1,9 @@
-#include <sqlite3.h>
-
 #include <fmt/core.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include "error.hpp"
@@ -44,6 +46,17 @@ class SmallCache {
   std::int64_t before_;
 };
 
+/// A writer is at work, or was a moment ago: FTL writes one edit as several commits, less than a millisecond apart.
+bool writer_is_about(Database& database) {
+  constexpr std::chrono::milliseconds between_commits{10};  // longer than a step of the clock that files get their times from
+  if (database.writer_is_active()) return true;
+  struct stat st {};
+  if (::stat(database.path().c_str(), &st) != 0) return false;
+  const auto written = std::chrono::seconds(st.st_mtim.tv_sec) + std::chrono::nanoseconds(st.st_mtim.tv_nsec);
+  const auto age = std::chrono::system_clock::now().time_since_epoch() - written;
+  return age >= age.zero() && age < between_commits;
+}
+
 struct BackupFinisher {
   void operator()(sqlite3_backup* backup) const { sqlite3_backup_finish(backup); }
 };
@@ -53,7 +66,7 @@ struct BackupFinisher {
 void Pacer::begin_after_writers(Database& database) {
   constexpr auto patience = std::chrono::milliseconds(50);
   constexpr auto look = std::chrono::microseconds(300);
-  for (auto waited = std::chrono::nanoseconds(0); waited < patience && database.writer_is_active(); waited += look) clock_.sleep(look);
+  for (auto waited = std::chrono::nanoseconds(0); waited < patience && writer_is_about(database); waited += look) clock_.sleep(look);
   begin();
 }
 

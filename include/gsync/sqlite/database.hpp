@@ -125,8 +125,8 @@ class Pacer {
  public:
   Pacer(const Pace& pace, util::Clock& clock) : pace_(pace), clock_(clock), start_(clock.now()) {}
   void begin() { start_ = clock_.now(); }
-  /// The same, but lets a writer finish first, for a moment: a reader that comes in between its first change and its commit makes the commit of a writer without a busy
-  /// handler fail.
+  /// The same, but lets a writer finish first, for at most 50 ms: a reader that comes in between its first change and its commit makes the commit of a writer without a busy
+  /// handler fail. FTL writes one edit as several commits, less than a millisecond apart, so it is not done before it has been quiet for 10 ms.
   void begin_after_writers(Database& database);
   bool step_is_over() const { return clock_.now() - start_ >= pace_.step; }
   std::chrono::nanoseconds elapsed() const { return clock_.now() - start_; }

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,8 +21,10 @@ namespace gsync::test {
 class GravityFiles : public testing::Test {
  protected:
   std::string file(const std::string& name = "gravity.db") const { return root_ + "/" + name; }
+  /// As nobody has written to for a while: what was written to this moment is read a little later (sqlite::Pacer).
   std::string build(const GravityBuilder& builder, const std::string& name = "gravity.db") const {
     builder.build(file(name));
+    std::filesystem::last_write_time(file(name), std::filesystem::file_time_type::clock::now() - std::chrono::seconds(1));
     return file(name);
   }
   static sqlite::Database open(const std::string& path) { return sqlite::Database(path, sqlite::OpenMode::read_write); }

@@ -2,6 +2,8 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "gsync/sqlite/database.hpp"
@@ -27,10 +29,12 @@ class DiskClock final : public util::Clock {
   void sleep(std::chrono::nanoseconds time) override {
     slept_ += time;
     sleeps.push_back(time);
+    if (asleep) asleep();
   }
   std::chrono::nanoseconds slept() const { return slept_; }
 
   std::vector<std::chrono::nanoseconds> sleeps;
+  std::function<void()> asleep;
 
  private:
   int pages_read() {
@@ -45,8 +49,16 @@ class DiskClock final : public util::Clock {
 
 class BackupTest : public testing::Test {
  protected:
-  BackupTest() { test::make_table(source_, 20'000); }
+  BackupTest() {
+    test::make_table(source_, 20'000);
+    written(-1h);
+  }
 
+  /// Says that the source was written to so long from now.
+  void written(std::chrono::nanoseconds from_now) const {
+    using Clock = std::filesystem::file_time_type::clock;
+    std::filesystem::last_write_time(source_, Clock::now() + std::chrono::duration_cast<Clock::duration>(from_now));
+  }
   Database destination() const {
     Database database(copy_, OpenMode::create, Vfs::skip_equal_pages);
     database.write_without_journal();
@@ -172,6 +184,36 @@ TEST_F(BackupTest, TakesMorePagesAtOnceOnAFastDisk) {
   backup(source, to, {}, clock, util::Deadline::in(60s));
   EXPECT_LE(clock.sleeps.size(), 12u);
   for (auto sleep : clock.sleeps) EXPECT_LE(sleep / 9, 1ms);
+}
+
+/// FTL writes an edit as several commits: between two of them a reader would be in the way of the next.
+TEST_F(BackupTest, PacerWaitsUntilAWriterHasBeenQuietForAMoment) {
+  Database source(source_, OpenMode::read_only);
+  Pacer pacer({}, clock_);
+  clock_.asleep = [&] { written(clock_.sleeps.size() < 5 ? 0ms : -100ms); };
+  written(0ms);
+  pacer.begin_after_writers(source);
+  EXPECT_EQ(clock_.sleeps.size(), 5u);
+  pacer.begin_after_writers(source);
+  EXPECT_EQ(clock_.sleeps.size(), 5u) << "nobody has written since";
+}
+
+TEST_F(BackupTest, PacerWaitsForAWriterThatNeverRestsFiftyMilliseconds) {
+  Database source(source_, OpenMode::read_only);
+  Pacer pacer({}, clock_);
+  clock_.asleep = [&] { written(0ms); };
+  written(0ms);
+  const auto before = clock_.slept();
+  pacer.begin_after_writers(source);
+  EXPECT_GE(clock_.slept() - before, 50ms);
+  EXPECT_LT(clock_.slept() - before, 51ms);
+}
+
+TEST_F(BackupTest, PacerIsNotHeldUpByAClockThatWasSetBack) {
+  Database source(source_, OpenMode::read_only);
+  written(1h);
+  Pacer(Pace{}, clock_).begin_after_writers(source);
+  EXPECT_TRUE(clock_.sleeps.empty());
 }
 
 TEST_F(BackupTest, FollowsAnEditInTheMiddleAndDoesNotHinderIt) {
