@@ -136,8 +136,12 @@ void add_commands(App& app, Raw& raw) {
   add_command(app, Command::monitor, raw);
   add_peer(add_command(app, Command::pause, raw), raw);
   add_peer(add_command(app, Command::resume, raw), raw);
-  add_hidden(app, "worker", Command::worker, raw)->add_option("--peer", in.peer);
-  add_hidden(app, "serve", Command::serve, raw);
+  auto* worker = add_hidden(app, "worker", Command::worker, raw);
+  worker->add_option("--peer", in.peer);
+  for (auto* child : {worker, add_hidden(app, "serve", Command::serve, raw)}) {
+    child->add_option("--root-helper", in.root_helper);
+    child->add_option("--container-helper", in.container_helper);
+  }
 
   auto* agent = add_command(app, Command::agent, raw);
   agent->add_option("--peer", in.peer, "whom this agent serves, for the history")->type_name("NAME");

@@ -77,7 +77,8 @@ std::string_view name_of(Command command) {
 Context::Context(const Invocation& invocation, Output& output)
     : invocation_(invocation), output_(output), config_(config::load(invocation.config)) {
   output_.detail(fmt::format("configuration: {}", config_.path.empty() ? "defaults" : config_.path));
-  installation_ = pihole::detect(config_.pihole);
+  if (invocation.root_helper >= 0) root_helper_ = pihole::join_root_helper(util::Fd(invocation.root_helper));
+  installation_ = pihole::detect(config_.pihole, util::Fd(invocation.container_helper));
   output_.detail(fmt::format("database: {} ({}), owned by {}", installation_.gravity_database, installation_.how_gravity,
                              user_text(installation_.owner)));
   if (::geteuid() == 0) prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
@@ -104,6 +105,13 @@ Context::Context(const Invocation& invocation, Output& output)
 
 ssh::Defaults Context::ssh_defaults() const {
   return {config_.node.state_directory + "/id_ed25519", config_.node.state_directory + "/known_hosts"};
+}
+
+daemon::Helpers Context::share_helpers() const {
+  daemon::Helpers helpers;
+  if (root_helper_) helpers.root = root_helper_->share();
+  if (installation_.container) helpers.container = installation_.container->share();
+  return helpers;
 }
 
 protocol::Hello Context::hello() const {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "gsync/config/config.hpp"
+#include "gsync/daemon/supervisor.hpp"
 #include "gsync/pihole/installation.hpp"
 #include "gsync/pihole/local_node.hpp"
 #include "gsync/pihole/root_actions.hpp"
@@ -39,6 +40,8 @@ class Context {
   pihole::LocalNode& here() { return *here_; }
   util::Clock& clock() { return clock_; }
   ssh::Defaults ssh_defaults() const;
+  /// Of our own helpers, for a child that is to do what we can.
+  daemon::Helpers share_helpers() const;
 
   /// The peer that the command names, or the only one.
   const config::PeerConfig& peer() const { return config_.peer(invocation_.peer); }
@@ -62,7 +65,7 @@ class Context {
   util::SystemClock clock_;
   util::PosixFileOps files_;
   std::unique_ptr<replica::StateStore> state_;
-  std::unique_ptr<pihole::RootActions> root_helper_;  ///< on a Pi-hole 5, when root started us
+  std::unique_ptr<pihole::RootHelper> root_helper_;  ///< on a Pi-hole 5, when root started us
   std::unique_ptr<pihole::LocalNode> here_;
 };
 

@@ -54,6 +54,8 @@ struct Invocation {
   std::optional<std::int64_t> id;  ///< history --id, restore ID
   std::string fingerprint;         ///< trust
   bool read_only = false;          ///< agent
+  int root_helper = -1;            ///< worker, serve: a descriptor
+  int container_helper = -1;       ///< worker, serve: a descriptor
 };
 
 }  // namespace gsync::cli

@@ -24,8 +24,8 @@ enum class Keep : std::uint8_t { nothing, chown };
 void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command, Keep keep = Keep::chown,
                   std::optional<gid_t> also = std::nullopt);
 
-/// Makes the directory of the daemon's sockets for `owner` (mode 0755: others pass through it to a socket that lets them in) when it is not
-/// there.
+/// Makes the directory of the daemon's sockets for `owner` (mode 0755: others pass through it to a socket that lets them in), or gives an
+/// existing one that root owns to `owner`.
 void prepare_run_directory(const std::string& path, uid_t owner, gid_t group);
 
 }  // namespace gsync::cli

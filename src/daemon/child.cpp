@@ -20,25 +20,22 @@ namespace gsync::daemon {
 namespace {
 
 /// Between fork() and exec(): only async-signal-safe calls.
-[[noreturn]] void become(const std::vector<char*>& argv, int control, int config, int stream, pid_t parent) {
+[[noreturn]] void become(const std::vector<char*>& argv, std::vector<Child::Given>& given, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(1);
   ::setpgid(0, 0);
   // Out of the way of the numbers that are given out.
   constexpr int above = 16;
-  control = ::fcntl(control, F_DUPFD, above);
-  config = ::fcntl(config, F_DUPFD, above);
-  if (stream >= 0) stream = ::fcntl(stream, F_DUPFD, above);
+  for (auto& [fd, as] : given) fd = ::fcntl(fd, F_DUPFD, above);
   if (const int null = ::open("/dev/null", O_RDWR); null >= 0) {
     ::dup2(null, 0);
     ::dup2(null, 1);
   }
-  ::dup2(control, Child::control_fd);
-  ::dup2(config, Child::config_fd);
-  if (stream >= 0) ::dup2(stream, Child::stream_fd);
-  const auto first = static_cast<unsigned>(stream >= 0 ? Child::stream_fd + 1 : Child::stream_fd);
+  for (int fd = Child::control_fd; fd <= Child::container_helper_fd; ++fd) ::close(fd);
+  for (const auto& [fd, as] : given) ::dup2(fd, as);
+  constexpr unsigned first = Child::container_helper_fd + 1;
   if (::syscall(SYS_close_range, first, ~0u, 0) != 0)
-    for (int fd = static_cast<int>(first); fd < 4096; ++fd) ::close(fd);
+    for (int fd = first; fd < 4096; ++fd) ::close(fd);
   // Setting records needs it (pihole-FTL --config); without it in our hands the child does without.
   const int chown = CAP_CHOWN;
   util::raise_ambient(&chown, 1);
@@ -54,8 +51,9 @@ namespace {
 
 }  // namespace
 
-Child::Child(const std::vector<std::string>& arguments, int config, int stream) {
+Child::Child(const std::vector<std::string>& arguments, std::vector<Given> given) {
   auto pair = make_control();
+  given.push_back({pair.childs.get(), control_fd});
   std::vector<std::string> words{"gravity-sync", "--config", fmt::format("/proc/self/fd/{}", config_fd)};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -63,7 +61,7 @@ Child::Child(const std::vector<std::string>& arguments, int config, int stream) 
   argv.push_back(nullptr);
   const auto parent = ::getpid();
   pid_ = ::fork();
-  if (pid_ == 0) become(argv, pair.childs.get(), config, stream, parent);
+  if (pid_ == 0) become(argv, given, parent);
   if (pid_ < 0) throw_errno(errno, "cannot start a process");
   ::setpgid(pid_, pid_);
   control_ = std::move(pair.ours);

@@ -18,10 +18,18 @@ class Child {
   static constexpr int control_fd = 3;
   static constexpr int config_fd = 4;
   static constexpr int stream_fd = 5;
+  static constexpr int root_helper_fd = 6;
+  static constexpr int container_helper_fd = 7;
 
-  /// Starts /proc/self/exe, so that a child is of our own version even while the file is replaced. It has no descriptor of ours but the
-  /// configuration `config`, its end of the control socket and, for a server, the connection `stream`.
-  Child(const std::vector<std::string>& arguments, int config, int stream = -1);
+  /// A descriptor of ours, and the number that the child has it by.
+  struct Given {
+    int fd;
+    int as;
+  };
+
+  /// Starts /proc/self/exe, so that a child is of our own version even while the file is replaced. It has no descriptor of ours but those
+  /// that are given, the configuration (config_fd) among them, and its end of the control socket.
+  Child(const std::vector<std::string>& arguments, std::vector<Given> given);
   ~Child();
   Child(Child&& other) noexcept;
   Child& operator=(Child&& other) = delete;

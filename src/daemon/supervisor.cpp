@@ -249,8 +249,22 @@ void Supervisor::accept_agents() {
     }
     // The server's stream sets this itself, and back.
     ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
-    servers_.push_back({Child({"serve"}, config_fd_.get(), fd.get()), {}});
+    servers_.push_back({start_child({"serve"}, fd.get()), {}});
   }
+}
+
+Child Supervisor::start_child(std::vector<std::string> arguments, int stream) const {
+  std::vector<Child::Given> given{{config_fd_.get(), Child::config_fd}};
+  if (stream >= 0) given.push_back({stream, Child::stream_fd});
+  const auto helpers = parts_.helpers();
+  const auto give = [&](const util::Fd& helper, const char* option, int as) {
+    if (!helper) return;
+    given.push_back({helper.get(), as});
+    arguments.insert(arguments.end(), {option, std::to_string(as)});
+  };
+  give(helpers.root, "--root-helper", Child::root_helper_fd);
+  give(helpers.container, "--container-helper", Child::container_helper_fd);
+  return {arguments, std::move(given)};
 }
 
 /// What the daemon is built on cannot change under it.

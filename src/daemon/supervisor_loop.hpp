@@ -52,6 +52,7 @@ class Supervisor {
   void reap();
   void worker_ended(WorkerSlot& worker, int status);
   void start_workers(Time now);
+  Child start_child(std::vector<std::string> arguments, int stream = -1) const;
   void act_on_changes(Time now);
   void tell_manager(Time now);
   void write_metrics();

@@ -121,7 +121,7 @@ void Supervisor::start_workers(Time now) {
   for (auto& worker : workers_) {
     if (worker.child || !worker.start_at || now < *worker.start_at) continue;
     worker.start_at.reset();
-    worker.child.emplace(std::vector<std::string>{"worker", "--peer", worker.peer.name}, config_fd_.get());
+    worker.child.emplace(start_child({"worker", "--peer", worker.peer.name}));
     worker.status.phase = Phase::connecting;
     // One that is asked before it has begun answers with its first sync.
     if (ticket_ > worker.done) send(worker.child->control(), Order{Order::Kind::now, ticket_});

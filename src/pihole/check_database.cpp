@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "gravity_tables.hpp"
 #include "gsync/model/blocklist.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
@@ -68,11 +69,11 @@ std::optional<CompiledIndex> compiled_index(sqlite::Database& database, const st
   return result;
 }
 
-/// A walk through an index, or through some of the rows of its table.
+/// A walk through an index, or through those rows of its table whose rowid is from `first` to `last`.
 struct Task {
   const CompiledIndex* index = nullptr;
   bool by_index = false;
-  std::int64_t first = 0;  ///< rowid
+  std::int64_t first = 0;
   std::int64_t last = 0;
   Walk walk;
 };
@@ -81,17 +82,19 @@ void run(sqlite::Database& database, Task& task) {
   constexpr const char* columns = "SELECT rowid, domain, adlist_id FROM";
   const auto& index = *task.index;
   auto row = database.prepare(task.by_index
-                                  ? fmt::format("{} \"{}\" INDEXED BY \"{}\" ORDER BY domain, adlist_id", columns, index.table, index.name)
-                                  : fmt::format("{} \"{}\" NOT INDEXED WHERE rowid BETWEEN ?1 AND ?2", columns, index.table));
+                                  ? fmt::format("{} {} INDEXED BY {} ORDER BY domain, adlist_id", columns, identifier(index.table),
+                                                identifier(index.name))
+                                  : fmt::format("{} {} NOT INDEXED WHERE rowid BETWEEN ?1 AND ?2", columns, identifier(index.table)));
   if (!task.by_index) row.bind(1, task.first).bind(2, task.last);
   auto& result = task.walk;
   std::string bytes;
   std::string last_domain;
   std::array<std::int64_t, 2> last{};
   for (bool first = true; row.step(); first = false) {
+    // Before they are asked for as what they should be, which changes what they are.
+    if (!row.is_text(1) || !row.is_integer(2)) result.odd = true;
     const auto domain = row.text(1);
     const std::array numbers{row.integer(2), row.integer(0)};
-    if (!row.is_text(1) || !row.is_integer(2)) result.odd = true;
     bytes.assign(reinterpret_cast<const char*>(numbers.data()), sizeof numbers);
     bytes += domain;
     result.rows.add(bytes);
@@ -116,7 +119,7 @@ Plan plan_for(sqlite::Database& database, const std::vector<CompiledIndex>& inde
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
   Plan plan;
   for (const auto& index : indexes) {
-    const auto middle = database.query_int(fmt::format("SELECT max(rowid) FROM \"{}\"", index.table)).value_or(0) / 3 * 2;
+    const auto middle = database.query_int("SELECT max(rowid) FROM " + identifier(index.table)).value_or(0) / 3 * 2;
     plan.mine.push_back({&index, false, least, middle, {}});
     plan.other.push_back({&index, true, 0, 0, {}});
     if (middle < most) plan.other.push_back({&index, false, middle + 1, most, {}});
@@ -152,10 +155,11 @@ class Other {
   std::thread thread_;
 };
 
+constexpr const char* hint = "nothing was changed; if live itself is damaged, take a whole database with `gravity-sync pull --full`";
+
 void require_ok(const std::string& check, const std::string& found) {
   if (found == "ok") return;
-  throw Error(ErrorCode::corrupt, fmt::format("the new version does not pass {}: {}", check, util::printable(found)),
-              "nothing was changed; if live itself is damaged, take a whole database with `gravity-sync pull --full`");
+  throw Error(ErrorCode::corrupt, fmt::format("the new version does not pass {}: {}", check, util::printable(found)), hint);
 }
 
 std::string difference(const CompiledIndex& index, const Walk& rows, const Walk& entries) {
@@ -171,7 +175,7 @@ void check_structure(sqlite::Database& database) {
   require_ok("quick_check", database.quick_check());
 }
 
-void check_database(const std::function<sqlite::Database()>& open) {
+void check_database(const std::function<sqlite::Database()>& open) try {
   auto database = open();
   std::vector<CompiledIndex> indexes;
   std::vector<std::string> others;
@@ -201,6 +205,10 @@ void check_database(const std::function<sqlite::Database()>& open) {
       require_ok("the check of its indexes", difference(index, rows, entries));
   }
   for (const auto& table : others) require_ok("integrity_check", database.integrity_check(table));
+} catch (const Error& error) {
+  // Where the damage keeps us from looking at all.
+  if (error.code() != ErrorCode::corrupt || !error.hint().empty()) throw;
+  throw Error(error.code(), error.what(), hint);
 }
 
 }  // namespace gsync::pihole

@@ -78,12 +78,14 @@ Container::Container(std::string command, std::string name, Inspection inspectio
       label_(fmt::format("container {} ({})", name_, command_.substr(command_.rfind('/') + 1))),
       inspection_(std::move(inspection)) {}
 
-std::shared_ptr<Container> Container::find(config::Runtime runtime, const std::string& name) {
+std::shared_ptr<Container> Container::find(config::Runtime runtime, const std::string& name, util::Fd helper) {
   const auto program = name_of(runtime);
-  const auto command = find_command(program);
-  const auto result = util::run({.argv = {command, "container", "inspect", name}}, util::Deadline::in(inspect_deadline));
+  auto found = std::make_shared<Container>(find_command(program), name);
+  if (helper) found->helper_ = std::make_unique<util::HelperProcess>(std::move(helper));
+  const auto result = found->run({.action = Action::inspect}, util::Deadline::in(inspect_deadline));
   if (result.exit_code != 0) cannot_inspect(program, name, result);
-  return std::make_shared<Container>(command, name, parse_inspection(result.output, fmt::format("container {}", name)));
+  found->inspection_ = parse_inspection(result.output, fmt::format("container {}", name));
+  return found;
 }
 
 void Container::keep_rights() {
@@ -121,6 +123,9 @@ util::CommandResult Container::run_here(const Request& request, util::Deadline d
       break;
     case Action::restart:
       words = {command_, "restart", name_};
+      break;
+    case Action::inspect:
+      words = {command_, "container", "inspect", name_};
       break;
   }
   return util::run({.argv = std::move(words)}, deadline);

@@ -1,5 +1,7 @@
 #pragma once
 #include <array>
+#include <string>
+#include <string_view>
 
 #include "gsync/model/lists.hpp"
 
@@ -23,6 +25,13 @@ inline constexpr std::array table_names{
     TableNames{model::Table::domain, "domainlist", "domain", "type", true, "comment", "domainlist_by_group", "domainlist_id"},
     TableNames{model::Table::client, "client", "ip", nullptr, false, "comment", "client_by_group", "client_id"},
 };
+
+/// A table's or index's name as SQL says it, whatever somebody called it.
+inline std::string identifier(std::string_view name) {
+  std::string result = "\"";
+  for (const char c : name) result.append(c == '"' ? 2 : 1, c);
+  return result + '"';
+}
 
 inline const TableNames& names_of(model::Table table) {
   return table_names[static_cast<std::size_t>(table)];

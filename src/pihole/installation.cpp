@@ -263,8 +263,8 @@ std::string locate_pid_file(const std::string& configured, const Setting& settin
 }
 
 /// The directory, as the host has it, of a Pi-hole in a container that can be asked.
-void enter_container(Installation& found, const config::PiholeConfig& config) {
-  found.container = Container::find(config.runtime, config.container);
+void enter_container(Installation& found, const config::PiholeConfig& config, util::Fd helper) {
+  found.container = Container::find(config.runtime, config.container, std::move(helper));
   found.runtime = config.runtime;
   found.how_runtime = "[pihole] runtime";
   const auto& mounts = found.container->inspection().mounts;
@@ -351,14 +351,14 @@ PiholeToml Installation::read_toml() const {
   return parse_pihole_toml(*text, toml_path());
 }
 
-Installation detect(const config::PiholeConfig& config) {
+Installation detect(const config::PiholeConfig& config, util::Fd container_helper) {
   Installation found;
   std::vector<Mount> mounts;
   std::string inside = config.directory;  // what Pi-hole itself calls its directory
   found.directory = config.directory;
   found.dnsmasq_directory = config.dnsmasq_directory;
   if (config.runtime == config::Runtime::docker || config.runtime == config::Runtime::podman) {
-    enter_container(found, config);
+    enter_container(found, config, std::move(container_helper));
     mounts = found.container->inspection().mounts;
   }
   const auto versions = read_versions(found.directory + "/versions");

@@ -172,38 +172,35 @@ void fields(Archive& a, Order& o) {
   a(o.sets_records, o.kind, o.lines, o.command, o.milliseconds);
 }
 
-class RootHelper final : public RootActions {
+class HelpedActions final : public RootHelper {
  public:
-  explicit RootHelper(const Installation& installation)
-      : own_(make_root_actions(installation, files_)), process_([this](const std::string& message) {
-          carry_out(util::decode<Order>(message));
-          return std::string();
-        }) {}
+  explicit HelpedActions(std::unique_ptr<util::HelperProcess> process) : process_(std::move(process)) {}
 
   void set_records(model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) override {
     ask({true, kind, lines, {}, 0}, deadline);
   }
   void run(PiholeCommand command, util::Deadline deadline) override { ask({false, {}, {}, command, 0}, deadline); }
+  util::Fd share() override { return process_->share(); }
 
  private:
-  /// In the child.
-  void carry_out(const Order& order) {
-    const auto deadline = util::Deadline::in(std::chrono::milliseconds(order.milliseconds));
-    if (order.sets_records)
-      own_->set_records(order.kind, order.lines, deadline);
-    else
-      own_->run(order.command, deadline);
-  }
-
   void ask(Order order, util::Deadline deadline) {
     order.milliseconds = deadline.remaining().count();
-    process_.ask(util::encode(order), util::Deadline::in(deadline.remaining() + grace));
+    process_->ask(util::encode(order), util::Deadline::in(deadline.remaining() + grace));
   }
 
-  util::PosixFileOps files_;
-  std::unique_ptr<RootActions> own_;
-  util::HelperProcess process_;
+  std::unique_ptr<util::HelperProcess> process_;
 };
+
+/// In the helper.
+void carry_out(const Order& order, const Installation& installation) {
+  util::PosixFileOps files;
+  OwnRootActions actions(installation, files);
+  const auto deadline = util::Deadline::in(std::chrono::milliseconds(order.milliseconds));
+  if (order.sets_records)
+    actions.set_records(order.kind, order.lines, deadline);
+  else
+    actions.run(order.command, deadline);
+}
 
 }  // namespace
 
@@ -211,8 +208,15 @@ std::unique_ptr<RootActions> make_root_actions(const Installation& installation,
   return std::make_unique<OwnRootActions>(installation, files);
 }
 
-std::unique_ptr<RootActions> start_root_helper(const Installation& installation) {
-  return std::make_unique<RootHelper>(installation);
+std::unique_ptr<RootHelper> start_root_helper(const Installation& installation) {
+  return std::make_unique<HelpedActions>(std::make_unique<util::HelperProcess>([&installation](const std::string& message) {
+    carry_out(util::decode<Order>(message), installation);
+    return std::string();
+  }));
+}
+
+std::unique_ptr<RootHelper> join_root_helper(util::Fd connection) {
+  return std::make_unique<HelpedActions>(std::make_unique<util::HelperProcess>(std::move(connection)));
 }
 
 }  // namespace gsync::pihole

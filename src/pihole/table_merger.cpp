@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "gravity_tables.hpp"
 #include "gsync/util/error.hpp"
 
 namespace gsync::pihole {
@@ -57,7 +58,7 @@ void TableMerger::begin(std::uint64_t new_rows) {
         dropped_indexes_.emplace_back(indexes.text(1));
       }
     }
-    for (const auto& name : names) database_.execute(fmt::format("DROP INDEX \"{}\"", name));
+    for (const auto& name : names) database_.execute("DROP INDEX " + identifier(name));
   }
   const auto columns = fmt::format("SELECT rowid, domain, adlist_id FROM {} WHERE {}", table_, rows_that_count);
   if (has_index_on_domain()) {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "support/daemon_process.hpp"
 #include "support/dns_probe.hpp"
 #include "support/ftl_process.hpp"
 #include "support/private_mounts.hpp"
@@ -163,11 +164,16 @@ class VolumesOfRoot : public TwoNodesTest {
   }
 };
 
-TEST_F(VolumesOfRoot, AreReachedByTheirOwnerAndDockerIsAskedByAHelper) {
+constexpr uid_t owner = 54'331;
+
+TwoNodesOptions only_root_asks_docker() {
   auto options = containers(false, true);
   options.ph2.docker_needs_root = true;
-  TwoNodes nodes(options);
-  constexpr uid_t owner = 54'331;
+  return options;
+}
+
+/// Where the volume is now.
+std::string hide_volume(TwoNodes& nodes) {
   const auto key = nodes.ph2.state() + "/key";
   std::filesystem::copy_file(nodes.sshd.client_key(), key);
   PeerOptions peer;
@@ -178,7 +184,7 @@ TEST_F(VolumesOfRoot, AreReachedByTheirOwnerAndDockerIsAskedByAHelper) {
   const auto closed = nodes.ph2.root() + "/docker";
   std::filesystem::create_directories(closed + "/volumes");
   std::filesystem::rename(nodes.ph2.directory(), closed + "/volumes/_data");
-  ASSERT_EQ(::chmod(closed.c_str(), 0700), 0);
+  EXPECT_EQ(::chmod(closed.c_str(), 0700), 0);
   const auto inspect = nodes.ph2.root() + "/inspect.json";
   auto text = read_text(inspect);
   text.replace(text.find(nodes.ph2.directory()), nodes.ph2.directory().size(), closed + "/volumes/_data");
@@ -187,19 +193,46 @@ TEST_F(VolumesOfRoot, AreReachedByTheirOwnerAndDockerIsAskedByAHelper) {
   auto program = read_text(nodes.ph2.ftl_binary());
   program.replace(program.find(nodes.ph2.directory()), nodes.ph2.directory().size(), closed + "/volumes/_data");
   write_text(nodes.ph2.ftl_binary(), program, 0755);
+  return closed + "/volumes/_data";
+}
 
-  const auto result = nodes.run({"pull"});
-  EXPECT_TRUE(succeeded(result));
-  EXPECT_TRUE(contains(executed(nodes.ph2), "--config dns.hosts")) << "by root, who may";
-  EXPECT_EQ(parse_settings(read_text(closed + "/volumes/_data/pihole.toml")).dns_hosts, nodes.ph1.settings().dns_hosts);
-  EXPECT_TRUE(content_of(closed + "/volumes/_data/gravity.db") == content_of(nodes.ph1.gravity()));
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(closed + "/volumes/_data")) {
+void expect_all_the_owners(const std::string& volume) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(volume)) {
     struct stat st {};
     // Made by root in the container.
     if (contains(entry.path(), "config_backups")) continue;
     ASSERT_EQ(::lstat(entry.path().c_str(), &st), 0);
     EXPECT_EQ(st.st_uid, owner) << entry.path();
   }
+}
+
+TEST_F(VolumesOfRoot, AreReachedByTheirOwnerAndDockerIsAskedByAHelper) {
+  TwoNodes nodes(only_root_asks_docker());
+  const auto volume = hide_volume(nodes);
+  const auto result = nodes.run({"pull"});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_TRUE(contains(executed(nodes.ph2), "--config dns.hosts")) << "by root, who may";
+  EXPECT_EQ(parse_settings(read_text(volume + "/pihole.toml")).dns_hosts, nodes.ph1.settings().dns_hosts);
+  EXPECT_TRUE(content_of(volume + "/gravity.db") == content_of(nodes.ph1.gravity()));
+  expect_all_the_owners(volume);
+}
+
+TEST_F(VolumesOfRoot, AreFollowedByADaemonWhoseChildrenAskItsHelper) {
+  TwoNodes nodes(only_root_asks_docker());
+  const auto volume = hide_volume(nodes);
+  DaemonProcess there(nodes.ph1);
+  DaemonProcess here(nodes.ph2, {"/usr/bin/env", "PATH=" + nodes.ph2.path_variable()});
+  ASSERT_TRUE(here.wait_in_step());
+  auto settings = nodes.ph1.settings();
+  settings.dns_hosts.push_back("192.168.1.77 added.lan");
+  nodes.ph1.save(settings);
+  deny(nodes.ph1, "added.example");
+  EXPECT_TRUE(DaemonProcess::poll([&] {
+    return parse_settings(read_text(volume + "/pihole.toml")).dns_hosts == settings.dns_hosts &&
+           content_of(volume + "/gravity.db") == content_of(nodes.ph1.gravity());
+  })) << here.log();
+  expect_all_the_owners(volume);
+  EXPECT_TRUE(here.stop());
 }
 
 // --- nothing but the volume

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "gsync/sync/engine.hpp"
+#include "support/daemon_process.hpp"
 #include "support/dns_probe.hpp"
 #include "support/ftl_process.hpp"
 #include "support/node_fixture.hpp"
@@ -188,7 +189,31 @@ class V5Records : public TwoNodesTest {
     TwoNodesTest::SetUp();
     if (!can_restart()) GTEST_SKIP() << "FTL 5 must be restarted for cname and dhcp records, and only root can do it";
   }
+
+  static constexpr uid_t owner_of_ph1 = 54'321;
+  static constexpr uid_t owner_of_ph2 = 54'331;
+
+  /// As Pi-hole 5's installer leaves them: the records are root's. With a key that ph2's owner can read.
+  static void install(TwoNodes& nodes, PeerOptions peer = {}) {
+    const auto key = nodes.ph2.state() + "/key";
+    std::filesystem::copy_file(nodes.sshd.client_key(), key);
+    peer.identity = key;
+    nodes.set_peer(peer);
+    nodes.ph1.give_to(owner_of_ph1, owner_of_ph1 + 1);
+    nodes.ph2.give_to(owner_of_ph2, owner_of_ph2 + 1);
+    for (const auto* node : {&nodes.ph1, &nodes.ph2}) {
+      for (const auto& path : {node->custom_list(), node->dnsmasq(), node->cname_file(), node->dhcp_file()}) {
+        ASSERT_TRUE(!std::filesystem::exists(path) || ::chown(path.c_str(), 0, 0) == 0);
+      }
+    }
+  }
 };
+
+uid_t owner_of(const std::string& path) {
+  struct stat st {};
+  EXPECT_EQ(::stat(path.c_str(), &st), 0) << path;
+  return st.st_uid;
+}
 
 TEST_F(V5Records, RestartOnceAndOnlyWhenTheyDiffer) {
   TwoNodes nodes(pair(true, true));
@@ -242,30 +267,17 @@ TEST_F(V5Records, ThatFtlWouldNotStartWithAreTakenBackAndDnsGoesOn) {
 
 TEST_F(V5Records, OfRootStayRootsAndNoOtherFileOfRootsIsLeft) {
   TwoNodes nodes(pair(true, true));
-  const auto key = nodes.ph2.state() + "/key";
-  std::filesystem::copy_file(nodes.sshd.client_key(), key);
-  PeerOptions peer;
-  peer.identity = key;
-  nodes.set_peer(peer);
   const auto is_roots = [](const PiholeDirectory& pihole, const std::string& path) {
     return path == pihole.custom_list() || path.starts_with(pihole.dnsmasq()) || path == pihole.command_log();
   };
-  // As Pi-hole 5's installer leaves them.
-  const auto hand_over = [](const PiholeDirectory& pihole, uid_t uid) {
-    pihole.give_to(uid, uid + 1);
-    for (const auto& path : {pihole.custom_list(), pihole.dnsmasq(), pihole.cname_file(), pihole.dhcp_file()}) {
-      ASSERT_TRUE(!std::filesystem::exists(path) || ::chown(path.c_str(), 0, 0) == 0);
-    }
-  };
   // FTL runs as another user than the owner of the database: no signal reaches it, and the script must be asked.
   FtlProcess ftl(nodes.ph2, service());
-  hand_over(nodes.ph1, 54'321);
-  hand_over(nodes.ph2, 54'331);
+  install(nodes);
   for (const std::vector<std::string>& command :
        std::vector<std::vector<std::string>>{{"info"}, {"pull"}, {"undo"}, {"pull"}, {"push"}, {"compare"}}) {
     EXPECT_TRUE(succeeded(nodes.run(command))) << command[0];
     for (const auto* node : {&nodes.ph1, &nodes.ph2}) {
-      const uid_t owner = node == &nodes.ph1 ? 54'321 : 54'331;
+      const uid_t owner = node == &nodes.ph1 ? owner_of_ph1 : owner_of_ph2;
       for (const auto& entry : std::filesystem::recursive_directory_iterator(node->root())) {
         struct stat st {};
         if (::lstat(entry.path().c_str(), &st) != 0 || entry.path().string().starts_with(node->root() + "/run")) continue;
@@ -278,6 +290,40 @@ TEST_F(V5Records, OfRootStayRootsAndNoOtherFileOfRootsIsLeft) {
   EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
   EXPECT_TRUE(contains(read_text(nodes.ph2.command_log()), "restartdns reload-lists\n"));
   EXPECT_TRUE(serves(ftl, "film.lan", "192.168.1.40"));
+}
+
+TEST_F(V5Records, OfRootAreSetByTheHelperOfADaemonThatRootStarted) {
+  TwoNodes nodes(pair(true, true));
+  FtlProcess ftl(nodes.ph2, service());
+  install(nodes);
+  DaemonProcess there(nodes.ph1);
+  DaemonProcess here(nodes.ph2);
+  ASSERT_TRUE(here.wait_in_step());
+  EXPECT_EQ(read_text(nodes.ph2.cname_file()), "cname=files.lan,nas.lan\ncname=film.lan,camera.lan,600\n");
+  EXPECT_TRUE(serves(ftl, "film.lan", "192.168.1.40"));
+  write_text(nodes.ph1.custom_list(), "192.168.1.50 lamp.lan\n", 0644);
+  EXPECT_TRUE(DaemonProcess::poll([&] { return read_text(nodes.ph2.custom_list()) == "192.168.1.50 lamp.lan\n"; })) << here.log();
+  for (const auto& path : {nodes.ph2.custom_list(), nodes.ph2.cname_file(), nodes.ph2.dhcp_file()}) EXPECT_EQ(owner_of(path), 0U) << path;
+  EXPECT_EQ(owner_of(nodes.ph2.gravity()), owner_of_ph2);
+  int roots = 0;
+  for (const auto pid : here.processes()) roots += owner_of(fmt::format("/proc/{}", pid)) == 0;
+  EXPECT_EQ(roots, 1) << "the helper, and neither who talks to peers nor who listens";
+  EXPECT_TRUE(here.stop());
+}
+
+TEST_F(V5Records, OfRootAreSetByTheDaemonThatAPeerPushesTo) {
+  TwoNodes nodes(pair(true, true));
+  PeerOptions peer;
+  peer.lines = "mode = \"push\"";
+  install(nodes, peer);
+  FtlProcess ftl(nodes.ph1, service());
+  DaemonProcess there(nodes.ph1);
+  DaemonProcess here(nodes.ph2);
+  ASSERT_TRUE(here.wait_in_step());
+  ASSERT_EQ(there.status().agents.size(), 1U) << "it is the daemon's server that does it";
+  EXPECT_EQ(read_text(nodes.ph1.cname_file()), "cname=old-alias.lan,old.lan\n");
+  EXPECT_EQ(owner_of(nodes.ph1.cname_file()), 0U);
+  EXPECT_TRUE(serves(ftl, "old-alias.lan", "192.168.1.9"));
 }
 
 TEST_F(V5Records, OfRootAreGivenButNotTakenWithoutRootsRights) {

@@ -12,8 +12,15 @@
 #include "gsync/pihole/installation.hpp"
 #include "gsync/replica/state_store.hpp"
 #include "gsync/util/clock.hpp"
+#include "gsync/util/fd.hpp"
 
 namespace gsync::daemon {
+
+/// Of a daemon that root started: connections to its processes that kept root's rights, for one child. Empty where there is none.
+struct Helpers {
+  util::Fd root;       ///< pihole::join_root_helper()
+  util::Fd container;  ///< pihole::detect()
+};
 
 struct SupervisorParts {
   config::Config config;
@@ -23,6 +30,7 @@ struct SupervisorParts {
   util::Clock& clock;
   std::string name;      ///< of this node
   std::string software;  ///< our version
+  std::function<Helpers()> helpers;
 };
 
 /// The daemon's first process: watches this Pi-hole's files, starts a worker for each peer and a server for each agent that connects, tells

@@ -50,9 +50,10 @@ Inspection parse_inspection(const std::string& json, const std::string& label);
 /// A container that Pi-hole runs in, asked through its runtime's own command.
 class Container {
  public:
-  /// Runs `docker container inspect NAME`. Error{not_found} when there is no such command or container, {refused} when we may not ask, {io} when the runtime does not answer.
-  static std::shared_ptr<Container> find(config::Runtime runtime, const std::string& name);
-  Container(std::string command, std::string name, Inspection inspection);
+  /// Runs `docker container inspect NAME`. Error{not_found} when there is no such command or container, {refused} when we may not ask, {io} when the runtime does not answer. With a
+  /// `helper`, which share() gave to the process that started this one, that one runs what is to be run.
+  static std::shared_ptr<Container> find(config::Runtime runtime, const std::string& name, util::Fd helper = {});
+  Container(std::string command, std::string name, Inspection inspection = {});
 
   /// "container pihole (docker)"
   const std::string& label() const { return label_; }
@@ -60,6 +61,8 @@ class Container {
 
   /// Before this process gives up the rights that the runtime asks for: from here on the commands below are run by a child that keeps them, and that can do nothing else. While there is one thread.
   void keep_rights();
+  /// A connection to that child for another child of this process; none before keep_rights().
+  util::Fd share() const { return helper_ ? helper_->share() : util::Fd(); }
 
   /// What can be run. None has an effect outside of the container.
   enum class Action : std::uint8_t {
@@ -69,6 +72,7 @@ class Container {
     restart_dns,   ///< v5: pihole restartdns
     test_configuration,  ///< v5: pihole-FTL dnsmasq-test, whether FTL would start
     restart,       ///< docker restart NAME: ends whatever runs in it and starts it again
+    inspect,       ///< docker container inspect NAME
   };
   struct Request {
     Action action = Action::set_records;
@@ -87,7 +91,7 @@ class Container {
   Inspection inspection_;
   std::unique_ptr<util::HelperProcess> helper_;
 };
-constexpr Container::Action last_of(Container::Action) { return Container::Action::restart; }
+constexpr Container::Action last_of(Container::Action) { return Container::Action::inspect; }
 template <class Archive>
 void fields(Archive& a, Container::Request& r) {
   a(r.action, r.kind, r.json);

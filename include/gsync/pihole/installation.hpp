@@ -62,6 +62,6 @@ struct Installation {
 
 /// Looks at the host. Error{not_found} when there is no Pi-hole where the configuration says (naming what was looked for and where), {refused} when we may not read it
 /// (naming what to run instead), or where the database stands so that nothing can be put in its place (a mount of its own, a container's own layer).
-Installation detect(const config::PiholeConfig& config);
+Installation detect(const config::PiholeConfig& config, util::Fd container_helper = {});
 
 }  // namespace gsync::pihole

@@ -5,6 +5,7 @@
 #include "gsync/model/records.hpp"
 #include "gsync/pihole/installation.hpp"
 #include "gsync/util/deadline.hpp"
+#include "gsync/util/fd.hpp"
 #include "gsync/util/file_ops.hpp"
 
 namespace gsync::pihole {
@@ -39,8 +40,17 @@ class RootActions {
 /// Done by this process itself. Both must outlive it.
 std::unique_ptr<RootActions> make_root_actions(const Installation& installation, util::FileOps& files);
 
-/// Done by a child that stays root while this process becomes the owner of the Pi-hole, and that can do only this. It ends with this
-/// process. To be called before any thread is started.
-std::unique_ptr<RootActions> start_root_helper(const Installation& installation);
+/// Done by a child that stays root while this process becomes the owner of the Pi-hole, and that can do only this.
+class RootHelper : public RootActions {
+ public:
+  /// A connection for a child of this process, which gives it to join_root_helper() (util::HelperProcess::share).
+  virtual util::Fd share() = 0;
+};
+
+/// It ends with this process. To be called before any thread is started.
+std::unique_ptr<RootHelper> start_root_helper(const Installation& installation);
+
+/// Done by the helper of the process that started this one.
+std::unique_ptr<RootHelper> join_root_helper(util::Fd connection);
 
 }  // namespace gsync::pihole

@@ -137,6 +137,24 @@ TEST_F(CheckDatabase, LeavesOddRowsAndOtherIndexesToSqlite) {
   EXPECT_THAT(check(), testing::HasSubstr("integrity_check"));
 }
 
+TEST_F(CheckDatabase, TakesAnIndexOfAnyName) {
+  test::execute(file(), R"(DROP INDEX idx_gravity; CREATE INDEX "a ""b"" c" ON gravity (domain, adlist_id))");
+  EXPECT_EQ(check(), "ok");
+  behind_the_index("a \"b\" c", "INSERT INTO gravity VALUES ('only-in-the-table.example', 1)");
+  EXPECT_THAT(check(), counts("500 entries, 501 rows"));
+}
+
+TEST_F(CheckDatabase, SaysWhatToDoWhereTheSchemaCannotBeRead) {
+  test::execute(file(), "PRAGMA writable_schema=ON; UPDATE sqlite_master SET sql='CREATE RUBBISH' WHERE name='idx_gravity'");
+  try {
+    check_database([this] { return sqlite::Database(file(), sqlite::OpenMode::read_only); });
+    ADD_FAILURE() << "it passed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::corrupt);
+    EXPECT_THAT(error.hint(), testing::HasSubstr("nothing was changed"));
+  }
+}
+
 TEST_F(CheckDatabase, FindsADamagedPage) {
   const auto size = std::filesystem::file_size(file());
   {

@@ -11,6 +11,7 @@
 
 #include "gsync/util/error.hpp"
 #include "gsync/util/fd.hpp"
+#include "support/temp_directory.hpp"
 
 namespace gsync::util {
 namespace {
@@ -74,6 +75,44 @@ TEST(HelperProcess, ThatDiedIsSaidToBeGone) {
   EXPECT_EQ(helper.ask("live", soon()), "live");
   EXPECT_EQ(code_of(helper, "die"), ErrorCode::unreachable);
   EXPECT_EQ(code_of(helper, "live"), ErrorCode::unreachable);
+}
+
+TEST(HelperProcess, ServesEachOfTheProcessesThatItIsSharedWithSideBySide) {
+  test::TempDirectory directory;
+  const auto go_on = directory / "go-on";
+  HelperProcess helper([&](const std::string& request) {
+    for (int looks = 0; request == "wait" && looks < 6'000 && ::access(go_on.c_str(), F_OK) != 0; ++looks) ::usleep(10'000);
+    return std::to_string(::getppid()) + request;
+  });
+  HelperProcess busy(helper.share());
+  HelperProcess other(helper.share());
+  EXPECT_THROW(busy.ask("wait", Deadline::in(std::chrono::milliseconds(50))), Error);
+  const auto answer = other.ask(" for a child", soon());
+  EXPECT_EQ(answer.substr(answer.find(' ')), " for a child");
+  EXPECT_NE(answer.substr(0, answer.find(' ')), std::to_string(::getpid())) << "answered by one that is not our child";
+  EXPECT_EQ(helper.ask("", soon()), std::to_string(::getpid())) << "and it answers us as well";
+  EXPECT_EQ(other.ask("", soon()) + " for a child", answer) << "again";
+  test::write_text(go_on, "");
+}
+
+TEST(HelperProcess, IsSharedInVainOnceItDied) {
+  ::signal(SIGPIPE, SIG_IGN);
+  HelperProcess helper([](const std::string&) -> std::string { ::_exit(1); });
+  EXPECT_EQ(code_of(helper, "die"), ErrorCode::unreachable);
+  HelperProcess shared(helper.share());
+  EXPECT_EQ(code_of(shared, "live"), ErrorCode::unreachable);
+}
+
+TEST(HelperProcess, LeavesNothingOpenForThoseThatItIsSharedWith) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  Fd read_end(ends[0]), write_end(ends[1]);
+  HelperProcess helper([](const std::string& request) { return request; });
+  HelperProcess shared(helper.share());
+  EXPECT_EQ(shared.ask("a", soon()), "a");
+  write_end.reset();
+  pollfd ended{read_end.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&ended, 1, 20'000), 1) << "somebody still has the pipe";
 }
 
 TEST(HelperProcess, EndsWithItsOwner) {
