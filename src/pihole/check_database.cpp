@@ -119,7 +119,7 @@ Plan plan_for(sqlite::Database& database, const std::vector<CompiledIndex>& inde
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
   Plan plan;
   for (const auto& index : indexes) {
-    const auto middle = database.query_int("SELECT max(rowid) FROM " + identifier(index.table)).value_or(0) / 3 * 2;
+    const auto middle = database.query_int("SELECT max(rowid) FROM " + identifier(index.table)).value_or(0) / 4 * 3;
     plan.mine.push_back({&index, false, least, middle, {}});
     plan.other.push_back({&index, true, 0, 0, {}});
     if (middle < most) plan.other.push_back({&index, false, middle + 1, most, {}});

@@ -13,7 +13,7 @@ namespace {
 
 /// 1 MiB of history in each direction: what a Pi with little memory can spare, at both ends.
 constexpr int window_log = 20;
-constexpr int level = 3;
+constexpr int level = 2;
 constexpr std::size_t buffer_size = 64u << 10;
 constexpr std::size_t header_size = 5;
 /// The highest bit of the type: the message goes on in the next frame.

@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include "gsync/sqlite/database.hpp"
@@ -27,6 +28,7 @@ std::atomic<std::uint64_t> total_written{0};
 struct File {
   sqlite3_file base;
   bool is_database;    // not a journal or a temporary file, which are new
+  sqlite3_int64 end;   // nothing was ever written from here on, as far as we know
   sqlite3_file* real;  // lies behind this struct in the memory that SQLite gave us
 };
 
@@ -46,10 +48,13 @@ bool already_there(sqlite3_file* real, const char* data, int size, sqlite3_int64
 }
 
 int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
-  auto* real = real_of(file);
-  if (reinterpret_cast<File*>(file)->is_database && already_there(real, static_cast<const char*>(data), size, offset)) return SQLITE_OK;
+  auto* ours = reinterpret_cast<File*>(file);
+  auto* real = ours->real;
+  if (ours->is_database && offset < ours->end && already_there(real, static_cast<const char*>(data), size, offset)) return SQLITE_OK;
   int code = real->pMethods->xWrite(real, data, size, offset);
-  if (code == SQLITE_OK) total_written += static_cast<std::uint64_t>(size);
+  if (code != SQLITE_OK) return code;
+  total_written += static_cast<std::uint64_t>(size);
+  ours->end = std::max(ours->end, offset + size);
   return code;
 }
 
@@ -92,6 +97,8 @@ int open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   int code = parent->xOpen(parent, name, ours->real, flags, out_flags);
   // SQLite calls xClose exactly when pMethods is set, also after a failed xOpen.
   ours->base.pMethods = ours->real->pMethods != nullptr ? &methods : nullptr;
+  if (code == SQLITE_OK && ours->real->pMethods->xFileSize(ours->real, &ours->end) != SQLITE_OK)
+    ours->end = std::numeric_limits<sqlite3_int64>::max();
   return code;
 }
 
