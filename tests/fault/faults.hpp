@@ -1,6 +1,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <string>
 #include <utility>
@@ -34,12 +35,16 @@ enum class Event : unsigned char {
 struct Fault {
   Event event = Event::none;
   unsigned kinds = 0;
-  int at = 0;  ///< from 0
+  int at = 0;      ///< from 0
+  int thread = 0;  ///< whose operations count: 0 for the one that armed, the others in the order of their first operation
 };
+
+/// More than a run has: the main one, one that reads ahead, one that checks.
+constexpr int most_threads = 8;
 
 /// In memory that the parent shares.
 struct Trace {
-  std::atomic<int> operations{0};  ///< of the kinds that count
+  std::array<std::atomic<int>, most_threads> operations{};  ///< of the kinds that count, by thread
   std::atomic<bool> happened{false};
   char operation[256] = {};  ///< the one at which it happened
 };
@@ -50,7 +55,7 @@ struct Filesystem {
   bool leases = true;
 };
 
-/// From here on the calling thread's operations count. `stream` is the descriptor of the connection (-1: none); looks below `root` count, and no others.
+/// From here on operations of this process count. `stream` is the descriptor of the connection (-1: none); looks below `root` count, and no others.
 void arm(const Fault& fault, Trace& trace, int stream, const std::string& root);
 
 /// A file with the first inode number is shown with the second one: a copy of a file passes for the file itself.

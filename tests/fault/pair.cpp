@@ -358,7 +358,7 @@ RunResult Pair::run(Side side, const Fault& fault) {
   result.agent = agent.wait();
   if (orphans && fault.event != Event::none) orphans->wait();
   const auto& trace = (side == Side::initiator ? initiator : agent).trace();
-  result.operations = trace.operations;
+  std::copy(trace.operations.begin(), trace.operations.end(), result.operations.begin());
   result.happened = trace.happened;
   result.operation = trace.operation;
   return result;

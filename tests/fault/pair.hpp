@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,7 +42,7 @@ struct Ending {
 struct RunResult {
   Ending initiator;
   Ending agent;
-  int operations = 0;
+  std::array<int, most_threads> operations{};  ///< by thread
   bool happened = false;
   std::string operation;  ///< at which the fault happened
 };

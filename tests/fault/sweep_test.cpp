@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstddef>
 #include <functional>
 #include <ostream>
 #include <string>
@@ -47,14 +48,14 @@ std::string told(const Ending& ending) {
 
 class Sweep : public testing::TestWithParam<Case> {
  protected:
-  /// False when the run was over before operation `at`.
-  static bool stop_at(Pair& pair, int at) {
+  /// False when the run was over before operation `at` of the thread.
+  static bool stop_at(Pair& pair, int thread, int at) {
     const auto& tested = GetParam();
     pair.reset();
     Witness witness(pair);
-    const auto result = pair.run(tested.side, {tested.event, tested.kinds, at});
-    SCOPED_TRACE(
-        fmt::format("at operation {}: {}\n  initiator: {}\n  agent: {}", at, result.operation, told(result.initiator), told(result.agent)));
+    const auto result = pair.run(tested.side, {tested.event, tested.kinds, at, thread});
+    SCOPED_TRACE(fmt::format("at operation {} of thread {}: {}\n  initiator: {}\n  agent: {}", at, thread, result.operation,
+                             told(result.initiator), told(result.agent)));
     if (!result.happened) {
       EXPECT_TRUE(result.initiator.ok());
       return false;
@@ -64,33 +65,40 @@ class Sweep : public testing::TestWithParam<Case> {
     witness.after_third_run(pair.look());
     return true;
   }
+
+  static void sweep(Pair& pair, int thread, int operations) {
+    const auto& tested = GetParam();
+    const int step = everything() ? 1 : std::min(operations, sanitized ? 8 * tested.one_in : tested.one_in);
+    int at = static_cast<int>(Random(seed() + std::hash<std::string>()(tested.name)).below(static_cast<std::size_t>(step)));
+    fmt::print("{} operations of thread {}, every {} of them is tried, GSYNC_SEED={}\n", operations, thread, step, seed());
+    int tried = 0;
+    int missed = 0;
+    // Until a run is over before the fault, so that none is left out.
+    while (missed < 3) {
+      if (stop_at(pair, thread, at)) {
+        ++tried;
+        at += step;
+        missed = 0;
+      } else if (at >= operations) {
+        break;
+      } else {
+        ++missed;
+      }
+    }
+    EXPECT_LT(missed, 3) << "operation " << at << " of " << operations << " of thread " << thread << " was not reached";
+    EXPECT_GE(tried, operations / step);
+  }
 };
 
 TEST_P(Sweep, LeavesTheOldOrTheNewVersionAndTheNextRunConverges) {
   const auto& tested = GetParam();
   Pair pair(tested.scenario);
   pair.reset();
-  const int operations = pair.run(tested.side, {Event::none, tested.kinds, 0}).operations;
-  EXPECT_GT(operations, 10) << "the sweep does not see the operations";
-  const int step = everything() ? 1 : std::min(operations, sanitized ? 8 * tested.one_in : tested.one_in);
-  int at = static_cast<int>(Random(seed() + std::hash<std::string>()(tested.name)).below(static_cast<std::size_t>(step)));
-  fmt::print("{} operations, every {} of them is tried, GSYNC_SEED={}\n", operations, step, seed());
-  int tried = 0;
-  int missed = 0;
-  // Until a run is over before the fault, so that none is left out.
-  while (missed < 3) {
-    if (stop_at(pair, at)) {
-      ++tried;
-      at += step;
-      missed = 0;
-    } else if (at >= operations) {
-      break;
-    } else {
-      ++missed;
-    }
-  }
-  EXPECT_LT(missed, 3) << "operation " << at << " of " << operations << " was not reached";
-  EXPECT_GE(tried, operations / step);
+  const auto operations = pair.run(tested.side, {Event::none, tested.kinds}).operations;
+  EXPECT_GT(operations[0], 10) << "the sweep does not see the operations";
+  EXPECT_EQ(operations.back(), 0) << "more threads than are told apart";
+  for (int thread = 0; thread < most_threads; ++thread)
+    if (const int all = operations[static_cast<std::size_t>(thread)]; all > 0) sweep(pair, thread, all);
 }
 
 std::vector<Case> cases() {
