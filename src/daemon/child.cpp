@@ -57,6 +57,7 @@ Child::Child(const std::vector<std::string>& arguments, std::vector<Given> given
   std::vector<std::string> words{"gravity-sync", "--config", fmt::format("/proc/self/fd/{}", config_fd)};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   const auto parent = ::getpid();

@@ -54,7 +54,7 @@ bool writer_is_about(Database& database) {
   if (::stat(database.path().c_str(), &st) != 0) return false;
   const auto written = std::chrono::seconds(st.st_mtim.tv_sec) + std::chrono::nanoseconds(st.st_mtim.tv_nsec);
   const auto age = std::chrono::system_clock::now().time_since_epoch() - written;
-  return age >= age.zero() && age < between_commits;
+  return age.count() >= 0 && age < between_commits;
 }
 
 struct BackupFinisher {
