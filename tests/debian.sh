@@ -43,6 +43,8 @@ fi
 if [ -z "$root" ]; then
   root=$(mktemp -d "${TMPDIR:-/var/tmp}/gravity-sync-$release-XXXXXX")
   trap 'rm -rf --one-file-system "$root"' EXIT
+  # Tests that are started by root become other users, who must get through what is / to them.
+  chmod 0755 "$root"
 fi
 if [ ! -x "$root/usr/bin/apt-get" ]; then
   say "Making a Debian $release in $root"

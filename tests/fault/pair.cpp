@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <new>
 #include <stdexcept>
+#include <thread>
 
 #include "gsync/config/config.hpp"
 #include "gsync/pihole/local_node.hpp"
@@ -289,6 +290,8 @@ void Pair::prepare() {
     fs::create_directories(root_ / "template/" + pihole->options().name);
     for (const auto* part : parts) fs::rename(pihole->root() + "/" + part, root_ / "template/" + pihole->options().name + "/" + part);
   }
+  // A reader waits for somebody who has just written (sqlite::Pacer), and how often it looks would be a matter of luck.
+  std::this_thread::sleep_for(50ms);
   if (operation == Operation::undo) {
     reset();
     if (!run().initiator.ok()) throw std::runtime_error("the undo");
