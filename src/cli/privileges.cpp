@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <optional>
 #include <vector>
 
@@ -43,6 +44,15 @@ void keep_only(Keep keep) {
   data[0] = {0, chown, chown};
   data[1] = {0, 0, 0};
   check(static_cast<int>(::syscall(SYS_capset, &header, data)), "cannot give up our capabilities");
+}
+
+/// A directory of root's that was named by mistake (/run) stays root's.
+bool holds_nothing_but_ours(const std::string& path) {
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    const auto name = entry.path().filename();
+    if (name != "agent.sock" && name != "status.sock" && name != "daemon.lock") return false;
+  }
+  return true;
 }
 
 void make_parents(const std::string& path) {
@@ -97,7 +107,7 @@ void prepare_run_directory(const std::string& path, uid_t owner, gid_t group) {
   util::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat there {};
   if (!fd || ::fstat(fd.get(), &there) != 0) throw_errno(errno, fmt::format("cannot open the directory {}", path));
-  if (there.st_uid != 0 || owner == 0) return;
+  if (there.st_uid != 0 || owner == 0 || !holds_nothing_but_ours(path)) return;
   if (::fchown(fd.get(), owner, group) != 0 || ::fchmod(fd.get(), 0755) != 0)
     throw_errno(errno, fmt::format("cannot give the directory {} to {}", path, user_text(owner)));
 }

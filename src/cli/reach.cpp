@@ -59,7 +59,11 @@ void check(int result, const Detour& detour, uid_t owner) {
 void make_way(const Detour& detour, uid_t owner) {
   for (auto end = detour.obstacle.size(); end != detour.directory.size();) {
     end = std::min(detour.directory.find('/', end + 1), detour.directory.size());
-    if (::mkdir(detour.directory.substr(0, end).c_str(), 0755) != 0 && errno != EEXIST) check(-1, detour, owner);
+    const auto step = detour.directory.substr(0, end);
+    if (::mkdir(step.c_str(), 0755) == 0)
+      check(::chmod(step.c_str(), 0755), detour, owner);  // whatever the umask says
+    else if (errno != EEXIST)
+      check(-1, detour, owner);
   }
 }
 

@@ -80,7 +80,7 @@ Container::Container(std::string command, std::string name, Inspection inspectio
 
 std::shared_ptr<Container> Container::find(config::Runtime runtime, const std::string& name, util::Fd helper) {
   const auto program = name_of(runtime);
-  auto found = std::make_shared<Container>(find_command(program), name);
+  auto found = std::make_shared<Container>(helper ? std::string(program) : find_command(program), name);
   if (helper) found->helper_ = std::make_unique<util::HelperProcess>(std::move(helper));
   const auto result = found->run({.action = Action::inspect}, util::Deadline::in(inspect_deadline));
   if (result.exit_code != 0) cannot_inspect(program, name, result);

@@ -24,8 +24,18 @@ namespace {
 constexpr std::size_t max_message = 16u << 20;
 constexpr auto forever = std::chrono::hours(1);  // of silence, after which the child looks again
 
+struct Request {
+  std::uint64_t number = 0;
+  std::string text;
+};
+template <class Archive>
+void fields(Archive& a, Request& r) {
+  a(r.number, r.text);
+}
+
 /// What comes back: what the function gave, or the Error that it threw.
 struct Reply {
+  std::uint64_t number = 0;  ///< of the request
   std::string result;
   bool failed = false;
   ErrorCode code = ErrorCode::io;
@@ -35,7 +45,7 @@ struct Reply {
 template <class Archive>
 void fields(Archive& a, Reply& r) {
   std::uint8_t code = static_cast<std::uint8_t>(r.code);
-  a(r.result, r.failed, code, r.what, r.hint);
+  a(r.number, r.result, r.failed, code, r.what, r.hint);
   r.code = static_cast<ErrorCode>(code);
 }
 
@@ -64,12 +74,13 @@ std::optional<std::string> receive(FdStream& stream, Deadline deadline) {
   return message;
 }
 
-Reply answered(const HelperProcess::Answer& answer, const std::string& request) {
+Reply answered(const HelperProcess::Answer& answer, const Request& request) {
   Reply reply;
+  reply.number = request.number;
   try {
-    reply.result = answer(request);
+    reply.result = answer(request.text);
   } catch (const Error& error) {
-    reply = {{}, true, error.code(), error.what(), error.hint()};
+    reply = {request.number, {}, true, error.code(), error.what(), error.hint()};
   }
   return reply;
 }
@@ -77,7 +88,7 @@ Reply answered(const HelperProcess::Answer& answer, const std::string& request) 
 /// False when the other end is closed.
 bool serve_one(FdStream& stream, const HelperProcess::Answer& answer) {
   const auto request = receive(stream, Deadline::in(forever));
-  if (request) send(stream, encode(answered(answer, *request)), Deadline::in(forever));
+  if (request) send(stream, encode(answered(answer, decode<Request>(*request))), Deadline::in(forever));
   return request.has_value();
 }
 
@@ -116,6 +127,10 @@ struct DescriptorMessage {
   msghdr message{};
 };
 
+Error gone() {
+  return {ErrorCode::unreachable, "our helper process has ended", "if this is the daemon's, restart it: sudo systemctl restart gravity-sync"};
+}
+
 void hand_over(const Fd& door, const Fd& connection) {
   DescriptorMessage to;
   auto* header = CMSG_FIRSTHDR(&to.message);
@@ -124,8 +139,8 @@ void hand_over(const Fd& door, const Fd& connection) {
   header->cmsg_len = CMSG_LEN(sizeof(int));
   const int fd = connection.get();
   std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  while (::sendmsg(door.get(), &to.message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-  }
+  while (::sendmsg(door.get(), &to.message, MSG_NOSIGNAL) < 0)
+    if (errno != EINTR) throw gone();
 }
 
 /// None when there was none, or the other end is closed.
@@ -221,15 +236,26 @@ Fd HelperProcess::share() {
 }
 
 std::string HelperProcess::ask(const std::string& request, Deadline deadline) {
-  std::optional<std::string> message;
+  if (!stream_) throw gone();
+  // What was asked before may still be answered, to nobody.
+  const auto number = stream_->bytes_sent();
+  bool sent = false;
+  std::uint64_t read = 0;  // up to the end of a message
+  Reply reply;
   try {
-    send(*stream_, request, deadline);
-    message = receive(*stream_, deadline);
+    send(*stream_, encode(Request{number, request}), deadline);
+    sent = true;
+    do {
+      read = stream_->bytes_received();
+      const auto message = receive(*stream_, deadline);
+      if (!message) throw gone();
+      reply = decode<Reply>(*message);
+    } while (reply.number != number);
   } catch (const Error& error) {
+    // In the middle of a message there is no going on.
+    if (error.code() != ErrorCode::timeout || !sent || stream_->bytes_received() != read) stream_.reset();
     throw error.within("asking our helper process");
   }
-  if (!message) throw Error(ErrorCode::unreachable, "our helper process has ended");
-  auto reply = decode<Reply>(*message);
   if (reply.failed) throw Error(reply.code, reply.what, reply.hint);
   return std::move(reply.result);
 }

@@ -221,7 +221,8 @@ TEST_F(VolumesOfRoot, AreFollowedByADaemonWhoseChildrenAskItsHelper) {
   TwoNodes nodes(only_root_asks_docker());
   const auto volume = hide_volume(nodes);
   DaemonProcess there(nodes.ph1);
-  DaemonProcess here(nodes.ph2, {"/usr/bin/env", "PATH=" + nodes.ph2.path_variable()});
+  // As its unit does.
+  DaemonProcess here(nodes.ph2, {"/bin/sh", "-c", "umask 077; exec \"$@\"", "sh", "/usr/bin/env", "PATH=" + nodes.ph2.path_variable()});
   ASSERT_TRUE(here.wait_in_step());
   auto settings = nodes.ph1.settings();
   settings.dns_hosts.push_back("192.168.1.77 added.lan");

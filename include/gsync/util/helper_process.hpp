@@ -25,10 +25,10 @@ class HelperProcess {
   HelperProcess(const HelperProcess&) = delete;
   HelperProcess& operator=(const HelperProcess&) = delete;
 
-  /// One at a time. Error{timeout} at the deadline and Error{unreachable} when the child has died; it is unusable then.
+  /// One at a time. Error{timeout} at the deadline: an answer that comes later is nobody's. Error{unreachable} when the child has died, or could not be understood; it is unusable then.
   std::string ask(const std::string& request, Deadline deadline);
 
-  /// One more connection, for a process that makes a HelperProcess of it. When the child has died it leads to nobody, and ask() will say so.
+  /// One more connection, for a process that makes a HelperProcess of it. Error{unreachable} when the child has died.
   Fd share();
 
   pid_t pid() const { return pid_; }

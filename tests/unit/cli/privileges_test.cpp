@@ -107,6 +107,29 @@ TEST_F(AsRoot, FollowsNoLinkToTheStateDirectory) {
   EXPECT_EQ(other.st_uid, 0u);
 }
 
+TEST_F(AsRoot, GivesTheDirectoryOfTheSocketsToTheOwnerUnlessSomethingElseIsInIt) {
+  const auto owner_of = [](const std::string& path) {
+    struct stat st {};
+    EXPECT_EQ(::stat(path.c_str(), &st), 0) << path;
+    return st.st_uid;
+  };
+  const test::TempDirectory directory;
+  const std::string run = directory.path() + "/run/";
+  const std::string ours = run + "ours";
+  prepare_run_directory(ours, nobody_known, nobody_known);
+  EXPECT_EQ(owner_of(ours), nobody_known);
+  const std::string left = run + "left";
+  const std::string another = run + "another";
+  ASSERT_EQ(::mkdir(left.c_str(), 0700), 0);
+  ASSERT_EQ(::mkdir(another.c_str(), 0700), 0);
+  test::write_text(left + "/agent.sock", "");
+  test::write_text(another + "/initctl", "");
+  prepare_run_directory(left, nobody_known, nobody_known);
+  prepare_run_directory(another, nobody_known, nobody_known);
+  EXPECT_EQ(owner_of(left), nobody_known);
+  EXPECT_EQ(owner_of(another), 0U);
+}
+
 TEST_F(AsRoot, TellsAnOrdinaryUserToUseSudo) {
   EXPECT_EQ(test::in_child([]() -> std::string {
               if (::setgid(nobody_known) != 0 || ::setuid(nobody_known) != 0) return "cannot become an ordinary user";

@@ -95,24 +95,56 @@ TEST(HelperProcess, ServesEachOfTheProcessesThatItIsSharedWithSideBySide) {
   test::write_text(go_on, "");
 }
 
-TEST(HelperProcess, IsSharedInVainOnceItDied) {
+TEST(HelperProcess, GivesALateAnswerToNobody) {
+  test::TempDirectory directory;
+  const auto go_on = directory / "go-on";
+  HelperProcess helper([&](const std::string& request) {
+    for (int looks = 0; request == "wait" && looks < 6'000 && ::access(go_on.c_str(), F_OK) != 0; ++looks) ::usleep(10'000);
+    return request;
+  });
+  EXPECT_THROW(helper.ask("wait", Deadline::in(std::chrono::milliseconds(50))), Error);
+  test::write_text(go_on, "");
+  EXPECT_EQ(helper.ask("a", soon()), "a");
+  EXPECT_EQ(helper.ask("b", soon()), "b");
+}
+
+TEST(HelperProcess, CannotBeSharedOnceItDied) {
   ::signal(SIGPIPE, SIG_IGN);
   HelperProcess helper([](const std::string&) -> std::string { ::_exit(1); });
   EXPECT_EQ(code_of(helper, "die"), ErrorCode::unreachable);
-  HelperProcess shared(helper.share());
-  EXPECT_EQ(code_of(shared, "live"), ErrorCode::unreachable);
+  // Its descriptors are closed one after the other.
+  const auto end = soon();
+  bool refused = false;
+  while (!refused && !end.passed()) {
+    try {
+      helper.share();
+    } catch (const Error& error) {
+      refused = error.code() == ErrorCode::unreachable;
+    }
+  }
+  EXPECT_TRUE(refused);
 }
 
-TEST(HelperProcess, LeavesNothingOpenForThoseThatItIsSharedWith) {
-  int ends[2];
-  ASSERT_EQ(::pipe(ends), 0);
-  Fd read_end(ends[0]), write_end(ends[1]);
-  HelperProcess helper([](const std::string& request) { return request; });
-  HelperProcess shared(helper.share());
-  EXPECT_EQ(shared.ask("a", soon()), "a");
-  write_end.reset();
-  pollfd ended{read_end.get(), POLLIN, 0};
-  ASSERT_EQ(::poll(&ended, 1, 20'000), 1) << "somebody still has the pipe";
+TEST(HelperProcess, OfASharedConnectionHasNothingElseOpenAndEndsWithItsHolder) {
+  HelperProcess helper([](const std::string& request) {
+    if (request == "pid") return std::to_string(::getpid());
+    std::string open;
+    for (int fd = 0; fd < 100; ++fd)
+      if (::fcntl(fd, F_GETFD) >= 0) open += std::to_string(fd) + " ";
+    return open;
+  });
+  Fd process;
+  {
+    HelperProcess shared(helper.share());
+    EXPECT_EQ(shared.ask("open", soon()), "0 1 2 3 ");
+    process = Fd(static_cast<int>(::syscall(SYS_pidfd_open, std::stoi(shared.ask("pid", soon())), 0)));
+    if (!process) GTEST_SKIP() << "this kernel has no pidfd_open";
+    pollfd ended{process.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&ended, 1, 0), 0);
+  }
+  pollfd ended{process.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&ended, 1, 20'000), 1);
+  EXPECT_EQ(helper.ask("open", soon()), "0 1 2 3 4 ");
 }
 
 TEST(HelperProcess, EndsWithItsOwner) {
