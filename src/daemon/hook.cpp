@@ -68,6 +68,7 @@ Hook::Hook(const std::vector<std::string>& argv, const std::string& input, Time 
   const auto file = input_file(input);
   auto words = argv;
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (auto& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   if (::access(pointers[0], X_OK) != 0) throw_errno(errno, fmt::format("cannot start the hook {}", argv.front()));
