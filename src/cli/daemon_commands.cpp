@@ -11,7 +11,8 @@ namespace gsync::cli {
 ExitCode run_daemon(Context& context) {
   const auto& invocation = context.invocation();
   daemon::run_supervisor({context.config(), [&invocation] { return config::load(invocation.config); }, context.installation(),
-                          context.state(), context.clock(), context.here().label(), software_version(), [&context] { return context.share_helpers(); }});
+                          context.state(), context.clock(), context.here().label(), software_version(),
+                          [&context] { return context.share_helpers(); }});
   return ExitCode::done;
 }
 

@@ -102,13 +102,13 @@ void prepare_state_directory(const std::string& path, uid_t owner, gid_t group) 
 
 void prepare_run_directory(const std::string& path, uid_t owner, gid_t group) {
   make_parents(path);
-  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
-    throw_errno(errno, fmt::format("cannot make the directory {} for the daemon's sockets", path));
+  const bool made = ::mkdir(path.c_str(), 0755) == 0;
+  if (!made && errno != EEXIST) throw_errno(errno, fmt::format("cannot make the directory {} for the daemon's sockets", path));
   util::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat there {};
-  if (!fd || ::fstat(fd.get(), &there) != 0) throw_errno(errno, fmt::format("cannot open the directory {}", path));
-  if (there.st_uid != 0 || owner == 0 || !holds_nothing_but_ours(path)) return;
-  if (::fchown(fd.get(), owner, group) != 0 || ::fchmod(fd.get(), 0755) != 0)
+  // A link and what else is no directory is not ours to give; the daemon says what is wrong with it.
+  if (!made && (owner == 0 || !fd || ::fstat(fd.get(), &there) != 0 || there.st_uid != 0 || !holds_nothing_but_ours(path))) return;
+  if (!fd || ::fchown(fd.get(), owner, group) != 0 || ::fchmod(fd.get(), 0755) != 0)
     throw_errno(errno, fmt::format("cannot give the directory {} to {}", path, user_text(owner)));
 }
 

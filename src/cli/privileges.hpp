@@ -25,7 +25,7 @@ void become_owner(uid_t owner, gid_t group, const std::string& path, const std::
                   std::optional<gid_t> also = std::nullopt);
 
 /// Makes the directory of the daemon's sockets for `owner` (mode 0755: others pass through it to a socket that lets them in), or gives an
-/// existing one that root owns, and that holds nothing but those, to `owner`.
+/// existing one that root owns, that is no symbolic link and that holds nothing but those, to `owner`. Error{io}.
 void prepare_run_directory(const std::string& path, uid_t owner, gid_t group);
 
 }  // namespace gsync::cli

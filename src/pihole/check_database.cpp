@@ -81,10 +81,10 @@ struct Task {
 void run(sqlite::Database& database, Task& task) {
   constexpr const char* columns = "SELECT rowid, domain, adlist_id FROM";
   const auto& index = *task.index;
-  auto row = database.prepare(task.by_index
-                                  ? fmt::format("{} {} INDEXED BY {} ORDER BY domain, adlist_id", columns, identifier(index.table),
-                                                identifier(index.name))
-                                  : fmt::format("{} {} NOT INDEXED WHERE rowid BETWEEN ?1 AND ?2", columns, identifier(index.table)));
+  auto row =
+      database.prepare(task.by_index ? fmt::format("{} {} INDEXED BY {} ORDER BY domain, adlist_id", columns, identifier(index.table),
+                                                   identifier(index.name))
+                                     : fmt::format("{} {} NOT INDEXED WHERE rowid BETWEEN ?1 AND ?2", columns, identifier(index.table)));
   if (!task.by_index) row.bind(1, task.first).bind(2, task.last);
   auto& result = task.walk;
   std::string bytes;
@@ -177,6 +177,8 @@ void check_structure(sqlite::Database& database) {
 
 void check_database(const std::function<sqlite::Database()>& open) try {
   auto database = open();
+  // Held to the end, so that it is always this connection that asks the kernel for the lock that SQLite shares between the two threads'.
+  sqlite::Transaction reading(database, sqlite::Transaction::Kind::deferred);
   std::vector<CompiledIndex> indexes;
   std::vector<std::string> others;
   for (auto& table : tables_of(database)) {

@@ -13,6 +13,7 @@ namespace {
 
 /// 1 MiB of history in each direction: what a Pi with little memory can spare, at both ends.
 constexpr int window_log = 20;
+/// Level 3 saves 2 % of a blocklist's bytes, for a third more time of the sender's.
 constexpr int level = 2;
 constexpr std::size_t buffer_size = 64u << 10;
 constexpr std::size_t header_size = 5;

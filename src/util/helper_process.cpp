@@ -128,7 +128,7 @@ struct DescriptorMessage {
 };
 
 Error gone() {
-  return {ErrorCode::unreachable, "our helper process has ended", "if this is the daemon's, restart it: sudo systemctl restart gravity-sync"};
+  return {ErrorCode::unreachable, "our helper process has ended", "run it again; the daemon: sudo systemctl restart gravity-sync"};
 }
 
 void hand_over(const Fd& door, const Fd& connection) {

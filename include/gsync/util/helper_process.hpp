@@ -35,7 +35,7 @@ class HelperProcess {
 
  private:
   pid_t pid_ = 0;
-  Fd door_;
+  Fd door_;  ///< through which the child is handed further connections
   std::unique_ptr<FdStream> stream_;
 };
 

@@ -128,6 +128,12 @@ TEST_F(AsRoot, GivesTheDirectoryOfTheSocketsToTheOwnerUnlessSomethingElseIsInIt)
   prepare_run_directory(another, nobody_known, nobody_known);
   EXPECT_EQ(owner_of(left), nobody_known);
   EXPECT_EQ(owner_of(another), 0U);
+  const std::string target = run + "target";
+  const std::string link = run + "link";
+  ASSERT_EQ(::mkdir(target.c_str(), 0700), 0);
+  ASSERT_EQ(::symlink(target.c_str(), link.c_str()), 0);
+  prepare_run_directory(link, nobody_known, nobody_known);
+  EXPECT_EQ(owner_of(target), 0U);
 }
 
 TEST_F(AsRoot, TellsAnOrdinaryUserToUseSudo) {
