@@ -26,6 +26,8 @@ std::string_view to_string(Action action) {
       return "undo";
     case Action::restore:
       return "restore";
+    case Action::sync:
+      return "sync";
   }
   return "unknown";
 }

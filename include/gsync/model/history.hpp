@@ -11,8 +11,10 @@ enum class Outcome : std::uint8_t { done, refused, failed, interrupted };
 constexpr Outcome last_of(Outcome) { return Outcome::interrupted; }
 std::string_view to_string(Outcome outcome);
 
-enum class Action : std::uint8_t { pull, push, undo, restore };
-constexpr Action last_of(Action) { return Action::restore; }
+enum class Action : std::uint8_t { pull, push, undo, restore, sync };
+constexpr Action last_of(Action) {
+  return Action::sync;
+}
 std::string_view to_string(Action action);
 
 /// How much changed, by component.
@@ -33,6 +35,17 @@ struct ChangeCounts {
   }
 };
 
+/// Where two nodes contradicted each other in a sync: what went, in full.
+struct Conflict {
+  std::string subject;    ///< "deny  ads.example.com", "dns record nas"
+  std::string field;      ///< "comment"; empty: the whole row or record
+  std::string kept;       ///< the value that is on both now; "deleted"
+  std::string kept_from;  ///< name of the node
+  std::string lost;
+  std::string lost_from;
+  bool operator==(const Conflict&) const = default;
+};
+
 /// One run that changed or refused something, as it is kept on a node.
 struct HistoryEntry {
   std::int64_t id = 0;         ///< given by the store
@@ -51,6 +64,7 @@ struct HistoryEntry {
   std::vector<RowChange> rows; ///< on the target, `before` is what a person had there and what went; at most max_rows of them
   std::vector<RecordChange> records;
   std::uint64_t rows_left_out = 0;
+  std::vector<Conflict> conflicts;  ///< at most max_rows of them
 
   static constexpr std::size_t max_rows = 10'000;
 };
@@ -76,9 +90,13 @@ void fields(Archive& a, ChangeCounts& c) {
     c.whole_database);
 }
 template <class Archive>
+void fields(Archive& a, Conflict& c) {
+  a(c.subject, c.field, c.kept, c.kept_from, c.lost, c.lost_from);
+}
+template <class Archive>
 void fields(Archive& a, HistoryEntry& e) {
-  a(e.id, e.time, e.action, e.source, e.target, e.started_by, e.outcome, e.text, e.counts, e.bytes_sent, e.bytes_received, e.version, e.dns_paused, e.rows, e.records,
-    e.rows_left_out);
+  a(e.id, e.time, e.action, e.source, e.target, e.started_by, e.outcome, e.text, e.counts, e.bytes_sent, e.bytes_received, e.version,
+    e.dns_paused, e.rows, e.records, e.rows_left_out, e.conflicts);
 }
 template <class Archive>
 void fields(Archive& a, VersionInfo& v) {
