@@ -62,12 +62,6 @@ std::string ipv6_in_brackets(std::string_view text) {
   return fmt::format("[{}/{}]", address, bits);
 }
 
-bool is_lease(std::string_view text) {
-  auto last = lower(text.substr(text.size() - 1))[0];
-  if (text.size() > 1 && std::string_view("smhdw").find(last) != std::string_view::npos) text.remove_suffix(1);
-  return all_digits(text);
-}
-
 std::string lease(std::string_view text) {
   constexpr std::size_t max_digits = 9;  // more would not fit dnsmasq's int even as seconds
   auto digits = text;
@@ -146,6 +140,12 @@ std::string parse_part(std::string_view text, Seen& seen) {
 }
 
 }  // namespace
+
+bool is_lease(std::string_view text) {
+  auto last = lower(text.substr(text.size() - 1))[0];
+  if (text.size() > 1 && std::string_view("smhdw").find(last) != std::string_view::npos) text.remove_suffix(1);
+  return all_digits(text);
+}
 
 std::string dhcp(std::string_view line) {
   if (util::trim(line).empty()) refuse("it is empty");

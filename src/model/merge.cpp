@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <tuple>
 
 #include "gsync/util/text.hpp"
@@ -34,43 +36,59 @@ std::string words_for(bool enabled) {
   return enabled ? "enabled" : "disabled";
 }
 
+std::string words_for(const std::set<RowKey>& groups) {
+  std::vector<std::string> names;
+  for (const auto& group : groups) names.push_back(group == default_group_key() ? "Default" : util::printable(group.name));
+  return names.empty() ? std::string("none") : fmt::format("{}", fmt::join(names, ", "));
+}
+
 /// What a person would have to type to have the row again.
-std::string words_for(const Row& row) {
-  std::vector<std::string> parts{words_for(row.enabled)};
+std::string words_for(const RowKey& key, const Row& row) {
+  std::vector<std::string> parts;
+  if (key.table != Table::client) parts.push_back(words_for(row.enabled));
   if (!row.title.empty()) parts.push_back(fmt::format("name '{}'", util::printable(row.title)));
   if (!row.comment.empty()) parts.push_back(fmt::format("comment '{}'", util::printable(row.comment)));
-  std::vector<std::string> groups;
-  for (const auto& group : row.groups) groups.push_back(group == default_group_key() ? "Default" : util::printable(group.name));
-  if (!groups.empty()) parts.push_back(fmt::format("groups {}", fmt::join(groups, ", ")));
+  if (key.table != Table::group) parts.push_back(fmt::format("groups {}", words_for(row.groups)));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-bool compiled(const AdlistState& state) {
-  return state.rows.count != 0 || state.statistics.date_updated != 0;
+/// What both rows were before anybody edited them, where there is no base: a comment that is not there and the name and comment that
+/// Pi-hole gives to its own group are nobody's edits.
+Row untouched(const RowKey& key, const Row& ours, const Row& theirs) {
+  Row row;
+  if (key != default_group_key()) return row;
+  row.title = "Default";
+  constexpr const char* comment = "The default group";
+  if (ours.comment == comment || theirs.comment == comment) row.comment = comment;
+  return row;
 }
 
 class ListMerge {
  public:
-  ListMerge(const Lists& base, const Lists& ours, const Lists& theirs, const Sides& sides, std::vector<Conflict>& conflicts)
+  ListMerge(const Lists& base, const Lists& ours, const Lists& theirs, const Sides& sides, Fit fit)
       : base_(base),
         ours_(ours),
         theirs_(theirs),
         gone_from_ours_(groups_deleted(base, ours)),
         gone_from_theirs_(groups_deleted(base, theirs)),
         sides_(sides),
-        conflicts_(conflicts) {}
+        fit_(fit) {}
 
-  Lists run() {
+  Lists run(std::vector<Conflict>& conflicts) {
     std::set<RowKey> keys;
     for (const auto* side : {&base_, &ours_, &theirs_})
-      for (const auto& [key, row] : *side) keys.insert(key);
-    Lists result;
+      for (const auto& [key, row] : *side) keys.insert(keys.end(), key);
     for (const auto& key : keys)
-      if (auto merged = merge_row(key)) result.emplace(key, std::move(*merged));
-    keep_what_is_used(result);
-    for (auto& [key, row] : result) std::erase_if(row.groups, [&](const RowKey& group) { return !result.contains(group); });
-    give_the_default_group_a_name_of_its_own(result);
-    return result;
+      if (auto merged = merge_row(key)) result_.emplace_hint(result_.end(), key, std::move(*merged));
+    keep_one_list_of_an_address();
+    keep_what_is_used();
+    leave_the_groups_that_went();
+    name_the_default_group();
+    for (const auto& [key, in_ours] : kept_against_deletion_)
+      if (const auto* row = find(result_, key)) note(key, {}, words_for(key, *row), deleted, in_ours);
+    std::sort(conflicts_.begin(), conflicts_.end());
+    conflicts.insert(conflicts.end(), conflicts_.begin(), conflicts_.end());
+    return std::move(result_);
   }
 
  private:
@@ -88,72 +106,113 @@ class ListMerge {
                           as_if_groups_were_there(*theirs, *base, gone_from_theirs_));
     auto left = as_if_groups_were_there(ours ? *ours : *theirs, *base, ours ? gone_from_ours_ : gone_from_theirs_);
     if (left.same_edit(*base)) return std::nullopt;
-    note(key, {}, words_for(left), deleted, ours != nullptr);
+    kept_against_deletion_.emplace_back(key, ours != nullptr);
     return left;
   }
 
   /// `base` is null for a row that both have added.
   Row merge_fields(const RowKey& key, const Row* base, const Row& ours, const Row& theirs) {
-    Row merged = sides_.ours_wins ? ours : theirs;
-    static const Row empty;
-    // Whoever added the row without a comment has not edited the comment; a switch is always in one position or the other.
-    merged.comment = field(key, "comment", base ? base->comment : empty.comment, ours.comment, theirs.comment);
-    merged.title = field(key, "name", base ? base->title : empty.title, ours.title, theirs.title);
-    if (base && ours.enabled != theirs.enabled)
-      merged.enabled = !base->enabled;
-    else if (ours.enabled != theirs.enabled)
-      note(key, "enabled", words_for(merged.enabled), words_for(!merged.enabled), sides_.ours_wins);
-    const auto& before = base ? base->groups : empty.groups;
+    const auto before = base ? *base : untouched(key, ours, theirs);
+    const bool here = !base || !ours.same_edit(*base);
+    const bool there = !base || !theirs.same_edit(*base);
+    const bool by_ours = here == there ? sides_.ours_wins : here;
+    Row merged = by_ours ? ours : theirs;  // and the dates of that edit
+    merged.comment = three_way(before.comment, ours.comment, theirs.comment);
+    if (ours.comment != theirs.comment && ours.comment != before.comment && theirs.comment != before.comment)
+      note(key, "comment", util::printable(merged.comment), util::printable(sides_.ours_wins ? theirs.comment : ours.comment),
+           sides_.ours_wins);
+    merged.title = three_way(before.title, ours.title, theirs.title);
+    if (ours.enabled != theirs.enabled) {
+      // A switch that both have added in another position is one that both have set; the default group was there.
+      if (base || key == default_group_key())
+        merged.enabled = !before.enabled;
+      else
+        note(key, "enabled", words_for(merged.enabled), words_for(!merged.enabled), sides_.ours_wins);
+    }
     merged.groups.clear();
-    for (const auto* side : {&before, &ours.groups, &theirs.groups}) {
+    for (const auto* side : {&before.groups, &ours.groups, &theirs.groups}) {
       for (const auto& group : *side) {
-        const bool was = before.contains(group);
         const bool in_ours = ours.groups.contains(group);
         const bool in_theirs = theirs.groups.contains(group);
-        if (was ? in_ours && in_theirs : in_ours || in_theirs) merged.groups.insert(group);
+        if (before.groups.contains(group) ? in_ours && in_theirs : in_ours || in_theirs) merged.groups.insert(group);
       }
     }
     return merged;
   }
 
-  std::string field(const RowKey& key, const char* name, const std::string& base, const std::string& ours, const std::string& theirs) {
-    if (ours == theirs || theirs == base) return ours;
-    if (ours == base) return theirs;
-    const auto& kept = sides_.ours_wins ? ours : theirs;
-    const auto& lost = sides_.ours_wins ? theirs : ours;
-    note(key, name, util::printable(kept), util::printable(lost), sides_.ours_wins);
-    return kept;
+  const std::string& three_way(const std::string& before, const std::string& ours, const std::string& theirs) const {
+    if (ours == before) return theirs;
+    if (theirs == before) return ours;
+    return sides_.ours_wins ? ours : theirs;
+  }
+
+  /// Some schemas have one row for an address. Each side has one of the two, and only one can stay.
+  void keep_one_list_of_an_address() {
+    for (const auto& allow : unfit(result_, fit_)) {
+      const RowKey block{Table::adlist, kind::block_list, allow.name};
+      if (!result_.contains(block)) continue;
+      const auto& winner = sides_.ours_wins ? ours_ : theirs_;
+      const auto& kept = winner.contains(allow) ? allow : block;
+      const auto& lost = winner.contains(allow) ? block : allow;
+      note(lost, {}, fmt::format("{}, {}", describe(kept), words_for(kept, result_.at(kept))), words_for(lost, result_.at(lost)),
+           sides_.ours_wins);
+      result_.erase(lost);
+    }
   }
 
   /// A group that one side deleted and the other put something into.
-  void keep_what_is_used(Lists& result) {
+  void keep_what_is_used() {
     for (bool in_ours : {true, false}) {
       const auto& side = in_ours ? ours_ : theirs_;
       for (const auto& [key, row] : side) {
         const auto* before = find(base_, key);
         for (const auto& group : row.groups) {
-          if ((before && before->groups.contains(group)) || result.contains(group)) continue;
+          if (result_.contains(group) || (before && before->groups.contains(group)) || !result_.contains(key)) continue;
           const auto& kept = side.at(group);
-          result.emplace(group, kept);
-          note(group, {}, fmt::format("{}, with {} in it", words_for(kept), describe(key)), deleted, in_ours);
+          result_.emplace(group, kept);
+          note(group, {}, fmt::format("{}, with {} in it", words_for(group, kept), describe(key)), deleted, in_ours);
         }
       }
     }
   }
 
+  void leave_the_groups_that_went() {
+    const auto there_is = [&](const RowKey& group) { return result_.contains(group); };
+    for (auto& [key, row] : result_) {
+      std::erase_if(row.groups, std::not_fn(there_is));
+      const auto* ours = find(ours_, key);
+      const auto* theirs = find(theirs_, key);
+      if (!row.groups.empty() || !ours || !theirs || ours->groups.empty() || theirs->groups.empty()) continue;
+      // Each took it out of the groups that the other left it in. In none it would have no effect, which nobody wanted.
+      for (bool from_ours : {sides_.ours_wins, !sides_.ours_wins}) {
+        const auto& kept = from_ours ? ours->groups : theirs->groups;
+        const auto& lost = from_ours ? theirs->groups : ours->groups;
+        std::copy_if(kept.begin(), kept.end(), std::inserter(row.groups, row.groups.end()), there_is);
+        if (row.groups.empty()) continue;
+        note(key, "groups", words_for(row.groups), words_for(lost), from_ours);
+        break;
+      }
+    }
+  }
+
   /// Names of groups are unique to Pi-hole, and the default group may be called anything.
-  void give_the_default_group_a_name_of_its_own(Lists& result) {
-    auto group = result.find(default_group_key());
-    if (group == result.end()) return;
-    auto taken = [&](const std::string& name) { return result.contains({Table::group, kind::named_group, name}); };
+  void name_the_default_group() {
+    auto group = result_.find(default_group_key());
+    if (group == result_.end()) return;
+    const auto title_in = [&](const Lists& lists) {
+      const auto* row = find(lists, default_group_key());
+      return row ? row->title : std::string("Default");
+    };
+    const auto before = title_in(base_);
+    const auto ours = title_in(ours_);
+    const auto theirs = title_in(theirs_);
     auto& title = group->second.title;
-    if (!taken(title)) return;
-    const auto lost = title;
-    const auto* before = find(base_, default_group_key());
-    title = before ? before->title : "Default";
-    for (int i = 2; taken(title); ++i) title = fmt::format("Default {}", i);
-    const auto* ours = find(ours_, default_group_key());
-    note(default_group_key(), "name", util::printable(title), util::printable(lost), ours == nullptr || ours->title != lost);
+    const auto taken = [&] { return result_.contains({Table::group, kind::named_group, title}); };
+    for (const auto& other : {sides_.ours_wins ? ours : theirs, sides_.ours_wins ? theirs : ours, before, std::string("Default")})
+      if (taken()) title = other;
+    for (int i = 2; taken(); ++i) title = fmt::format("Default {}", i);
+    if (ours != title && ours != before) note(default_group_key(), "name", util::printable(title), util::printable(ours), false);
+    if (theirs != title && theirs != before) note(default_group_key(), "name", util::printable(title), util::printable(theirs), true);
   }
 
   void note(const RowKey& key, std::string field, std::string kept, std::string lost, bool ours_kept) {
@@ -167,13 +226,34 @@ class ListMerge {
   const std::set<RowKey> gone_from_ours_;
   const std::set<RowKey> gone_from_theirs_;
   const Sides& sides_;
-  std::vector<Conflict>& conflicts_;
+  const Fit fit_;
+  Lists result_;
+  std::vector<std::pair<RowKey, bool>> kept_against_deletion_;  ///< and whether it is ours
+  std::vector<Conflict> conflicts_;
 };
+
+/// How much the compile of one node is to be believed.
+enum class Trust : std::uint8_t {
+  none,    ///< never compiled, or the download failed
+  stale,   ///< the download failed, and it was made of what an earlier one had left
+  before,  ///< the one that both had
+  fresh,
+};
+
+Trust trust(const AdlistState& state, const Row& adlist, const SetDigest* before) {
+  const auto& told = state.statistics;
+  // `pihole -g` leaves out what is disabled, and the row then keeps the number of before. An adlist may be empty in truth, too.
+  const bool compiled_to_nothing = (told.status == 1 || told.status == 2) && (told.number == 0 || !adlist.enabled);
+  if (state.rows.count == 0 && !compiled_to_nothing) return Trust::none;
+  if (before && state.rows == *before) return Trust::before;
+  return told.status == 3 ? Trust::stale : Trust::fresh;
+}
 
 }  // namespace
 
-Lists merge_lists(const Lists& base, const Lists& ours, const Lists& theirs, const Sides& sides, std::vector<Conflict>& conflicts) {
-  return ListMerge(base, ours, theirs, sides, conflicts).run();
+Lists merge_lists(const Lists& base, const Lists& ours, const Lists& theirs, const Sides& sides, std::vector<Conflict>& conflicts,
+                  Fit fit) {
+  return ListMerge(base, ours, theirs, sides, fit).run(conflicts);
 }
 
 std::map<RowKey, SetDigest> compiled_sets(const Blocklist& blocklist) {
@@ -184,20 +264,20 @@ std::map<RowKey, SetDigest> compiled_sets(const Blocklist& blocklist) {
 
 Blocklist merge_blocklists(const std::map<RowKey, SetDigest>& base, const Blocklist& ours, const Blocklist& theirs, const Lists& lists) {
   std::map<RowKey, AdlistState> result;
-  for (const auto& state : ours)
-    if (lists.contains(state.key)) result.emplace(state.key, state);
-  for (const auto& state : theirs) {
-    if (!lists.contains(state.key)) continue;
-    auto [place, only_theirs] = result.emplace(state.key, state);
-    if (only_theirs || place->second.rows == state.rows) continue;
-    const auto& here = place->second;
-    auto before = base.find(state.key);
-    const auto is_old = [&](const AdlistState& s) { return !compiled(s) || (before != base.end() && s.rows == before->second); };
-    const bool ours_is_old = is_old(here);
-    const bool theirs_is_old = is_old(state);
-    const auto rank = [](const AdlistState& s) { return std::tie(s.statistics.date_updated, s.rows); };
-    const bool take_theirs = ours_is_old != theirs_is_old ? ours_is_old : rank(here) < rank(state);
-    if (take_theirs) place->second = state;
+  for (const auto* side : {&ours, &theirs}) {
+    for (const auto& state : *side) {
+      const auto* adlist = find(lists, state.key);
+      if (!adlist) continue;
+      auto [place, is_first] = result.emplace(state.key, state);
+      if (is_first) continue;
+      auto before = base.find(state.key);
+      const auto rank = [&](const AdlistState& s) {
+        const auto& told = s.statistics;
+        return std::tuple(trust(s, *adlist, before == base.end() ? nullptr : &before->second), told.date_updated, s.rows, told.status,
+                          told.number, told.invalid_domains, told.abp_entries);
+      };
+      if (rank(place->second) < rank(state)) place->second = state;
+    }
   }
   Blocklist merged;
   for (auto& [key, state] : result) merged.push_back(std::move(state));

@@ -1,11 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <list>
+#include <map>
+#include <numeric>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "gsync/model/merge.hpp"
-#include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
 #include "record_grammar.hpp"
 
@@ -22,200 +23,284 @@ std::vector<std::string> handles_of(RecordKind kind, std::string_view line) {
   } else if (kind == RecordKind::cname) {
     handles = grammar::parse_cname(line).aliases;
   } else {
+    std::string name;
     for (auto part : util::split(line, ',')) {
-      const bool label = part.starts_with("set:") || part.starts_with("tag:");
-      if (!label && (grammar::is_ipv4(part) || part.find(':') != std::string_view::npos)) handles.emplace_back(part);
+      if (part.starts_with("set:") || part.starts_with("tag:") || part == "id:*" || part == "ignore" || part == "infinite") continue;
+      if (grammar::is_ipv4(part) || part.find(':') != std::string_view::npos)
+        handles.emplace_back(part);
+      else if (!grammar::is_lease(part))
+        name = part;
     }
+    if (handles.empty() && !name.empty()) handles.push_back(name);
   }
   if (handles.empty()) handles.emplace_back(line);
   return handles;
 }
 
-using LineSet = std::unordered_set<std::string>;
+enum Side : std::uint8_t { in_base = 1, in_ours = 2, in_theirs = 4 };
+constexpr unsigned in_both = in_ours | in_theirs;
 
-/// The lines of the two nodes and of the base, by the record that they are about.
-class Subjects {
+using Ids = std::vector<std::size_t>;
+
+/// All lines of the base and the two nodes, each once, by number.
+class Lines {
  public:
-  Subjects(RecordKind kind, std::initializer_list<const RecordLines*> sides) {
-    for (const auto* side : sides) {
-      for (const auto& line : *side) {
-        const auto handles = handles_of(kind, line);
-        const auto first = number_of(handles.front());
-        for (const auto& handle : handles) join(first, number_of(handle));
-        handle_.emplace(line, first);
+  /// The lines in their order there; a second one that is the same has no meaning.
+  Ids take(const RecordLines& lines, Side side) {
+    Ids ids;
+    for (const auto& line : lines) {
+      auto [place, added] = numbers_.emplace(line, text_.size());
+      if (added) {
+        text_.push_back(line);
+        sides_.push_back(0);
       }
+      if ((sides_[place->second] & side) == 0) ids.push_back(place->second);
+      sides_[place->second] |= side;
     }
+    return ids;
   }
-  std::size_t of(const std::string& line) { return root(handle_.at(line)); }
+  std::size_t size() const { return text_.size(); }
+  const std::string& text(std::size_t id) const { return text_[id]; }
+  bool in(std::size_t id, unsigned sides) const { return (sides_[id] & sides) == sides; }
+  bool exactly_in(std::size_t id, unsigned sides) const { return sides_[id] == sides; }
+
+  Ids filtered(const Ids& ids, unsigned sides) const {
+    Ids result;
+    std::copy_if(ids.begin(), ids.end(), std::back_inserter(result), [&](auto id) { return in(id, sides); });
+    return result;
+  }
+  std::string words_for(const Ids& ids) const {
+    std::vector<std::string> shown;
+    for (auto id : ids) shown.push_back(util::printable(text_[id]));
+    return shown.empty() ? std::string("deleted") : fmt::format("{}", fmt::join(shown, "; "));
+  }
 
  private:
-  std::size_t number_of(const std::string& handle) {
-    auto [place, added] = numbers_.emplace(handle, parent_.size());
-    if (added) parent_.push_back(parent_.size());
-    return place->second;
+  std::unordered_map<std::string, std::size_t> numbers_;
+  std::vector<std::string> text_;
+  std::vector<unsigned> sides_;
+};
+
+/// Which lines are about one record.
+class Subjects {
+ public:
+  explicit Subjects(std::size_t lines) : parent_(lines) { std::iota(parent_.begin(), parent_.end(), 0u); }
+  void add(RecordKind kind, std::size_t line, std::string_view text) {
+    for (auto& handle : handles_of(kind, text)) {
+      const auto first = line_of_.emplace(std::move(handle), line).first->second;
+      parent_[root(first)] = root(line);
+    }
   }
   std::size_t root(std::size_t i) {
     while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
     return i;
   }
-  void join(std::size_t a, std::size_t b) { parent_[root(a)] = root(b); }
 
-  std::unordered_map<std::string, std::size_t> numbers_;
-  std::unordered_map<std::string, std::size_t> handle_;
+ private:
+  std::unordered_map<std::string, std::size_t> line_of_;
   std::vector<std::size_t> parent_;
 };
 
-/// One record on the three sides, in the order in which the lines stand there.
-struct Versions {
-  RecordLines base;
-  RecordLines ours;
-  RecordLines theirs;
+/// The lines of one record that are not on both nodes, in the order in which they stand there.
+struct Record {
+  enum class Verdict : std::uint8_t { no_conflict, edit_and_deletion, two_edits, circle };
+  Ids base;
+  Ids ours;
+  Ids theirs;
+  Ids result;
+  Verdict verdict = Verdict::no_conflict;
+  bool by_ours = false;
+  Ids circle;  ///< of the side that wins
 };
-
-RecordLines without(const RecordLines& lines, const RecordLines& others) {
-  const std::unordered_set<std::string_view> unwanted(others.begin(), others.end());
-  RecordLines result;
-  for (const auto& line : lines)
-    if (!unwanted.contains(line)) result.push_back(line);
-  return result;
-}
-
-bool share_a_line(const RecordLines& a, const RecordLines& b) {
-  return std::any_of(a.begin(), a.end(), [&](const auto& line) { return std::find(b.begin(), b.end(), line) != b.end(); });
-}
-
-bool same_lines(const RecordLines& a, const RecordLines& b) {
-  return without(a, b).empty() && without(b, a).empty();
-}
-
-std::string words_for(const RecordLines& lines) {
-  if (lines.empty()) return "deleted";
-  std::vector<std::string> shown;
-  for (const auto& line : lines) shown.push_back(util::printable(line));
-  return fmt::format("{}", fmt::join(shown, "; "));
-}
 
 class RecordMerge {
  public:
-  RecordMerge(RecordKind kind, const RecordLines& base, const RecordLines& ours, const RecordLines& theirs, const Sides& sides,
-              std::vector<Conflict>& conflicts)
-      : kind_(kind), base_(base), ours_(ours), theirs_(theirs), sides_(sides), conflicts_(conflicts) {}
+  RecordMerge(RecordKind kind, const RecordLines& base, const RecordLines& ours, const RecordLines& theirs, const Sides& sides)
+      : kind_(kind), sides_(sides) {
+    base_ = lines_.take(base, in_base);
+    ours_ = lines_.take(ours, in_ours);
+    theirs_ = lines_.take(theirs, in_theirs);
+  }
 
-  RecordLines run() {
-    if (ours_ == theirs_ || theirs_ == base_) return ours_;
-    if (ours_ == base_) return theirs_;
-    auto merged = in_order(merged_lines());
-    if (can_be(merged)) return merged;
-    // Each side's are possible, both together are not: aliases that lead to each other.
-    const auto& kept = sides_.ours_wins ? ours_ : theirs_;
-    const auto& lost = sides_.ours_wins ? theirs_ : ours_;
-    note("the records of both lead in a circle", kept, without(merged, kept).empty() ? lost : without(merged, kept), sides_.ours_wins);
-    return kept;
+  RecordLines run(std::vector<Conflict>& conflicts) {
+    sort_into_records();
+    for (auto& record : records_) merge_record(record);
+    if (kind_ == RecordKind::cname) break_circles();
+    for (const auto& record : records_) note(record);
+    RecordLines merged;
+    for (auto id : in_order()) merged.push_back(lines_.text(id));
+    std::sort(conflicts_.begin(), conflicts_.end());
+    conflicts.insert(conflicts.end(), conflicts_.begin(), conflicts_.end());
+    return merged;
   }
 
  private:
-  LineSet merged_lines() {
-    Subjects subjects(kind_, {&base_, &ours_, &theirs_});
-    std::vector<std::pair<std::size_t, Versions>> records;
+  unsigned winner() const { return sides_.ours_wins ? in_ours : in_theirs; }
+
+  void sort_into_records() {
+    Subjects subjects(lines_.size());
+    for (std::size_t id = 0; id < lines_.size(); ++id)
+      if (!lines_.in(id, in_both)) subjects.add(kind_, id, lines_.text(id));
     std::unordered_map<std::size_t, std::size_t> place;
-    auto sort_in = [&](const RecordLines& lines, RecordLines Versions::*side) {
-      for (const auto& line : lines) {
-        const auto subject = subjects.of(line);
-        auto [at, added] = place.emplace(subject, records.size());
-        if (added) records.emplace_back(subject, Versions{});
-        (records[at->second].second.*side).push_back(line);
+    const auto sort_in = [&](const Ids& ids, Ids Record::*side) {
+      for (auto id : ids) {
+        if (lines_.in(id, in_both)) continue;
+        auto [at, added] = place.emplace(subjects.root(id), records_.size());
+        if (added) records_.emplace_back();
+        (records_[at->second].*side).push_back(id);
       }
     };
-    sort_in(base_, &Versions::base);
-    sort_in(ours_, &Versions::ours);
-    sort_in(theirs_, &Versions::theirs);
-    LineSet result;
-    for (const auto& [subject, record] : records)
-      for (auto& line : merge_record(record)) result.insert(std::move(line));
-    return result;
+    sort_in(base_, &Record::base);
+    sort_in(ours_, &Record::ours);
+    sort_in(theirs_, &Record::theirs);
   }
 
-  RecordLines merge_record(const Versions& record) {
-    const auto& [base, ours, theirs] = record;
-    const auto added_here = without(ours, base);
-    const auto added_there = without(theirs, base);
-    if (!added_here.empty() && !added_there.empty() && !same_lines(added_here, added_there)) {
-      const auto& kept = sides_.ours_wins ? ours : theirs;
-      note(handles_of(kind_, kept.front()).front(), kept, sides_.ours_wins ? theirs : ours, sides_.ours_wins);
-      return kept;
+  /// None of its lines is on both nodes, so each that was in the base has been removed by somebody.
+  void merge_record(Record& record) const {
+    const auto added = [&](const Ids& side) {
+      Ids ids;
+      std::copy_if(side.begin(), side.end(), std::back_inserter(ids), [&](auto id) { return !lines_.in(id, in_base); });
+      return ids;
+    };
+    const auto here = added(record.ours);
+    const auto there = added(record.theirs);
+    if (!here.empty() && !there.empty()) {
+      record.verdict = Record::Verdict::two_edits;
+      record.by_ours = sides_.ours_wins;
+      record.result = sides_.ours_wins ? record.ours : record.theirs;
+      return;
     }
-    const auto removed_here = without(base, ours);
-    const auto removed_there = without(base, theirs);
-    const bool edited = !added_here.empty() || !added_there.empty();
-    if (edited && added_here.empty() != added_there.empty() && share_a_line(removed_here, removed_there)) {
-      const bool ours_kept = !added_here.empty();
-      const auto& kept = ours_kept ? added_here : added_there;
-      note(handles_of(kind_, kept.front()).front(), kept, {}, ours_kept);
-    }
-    auto result = without(without(base, removed_here), removed_there);
-    const auto& added = added_here.empty() ? added_there : added_here;
-    result.insert(result.end(), added.begin(), added.end());
-    return result;
+    record.by_ours = !here.empty();
+    record.result = record.by_ours ? here : there;
+    const bool both_removed = std::any_of(record.base.begin(), record.base.end(), [&](auto id) { return lines_.exactly_in(id, in_base); });
+    if (!record.result.empty() && both_removed) record.verdict = Record::Verdict::edit_and_deletion;
   }
 
-  /// In the order of the side that changed it, else of the one that wins; what that side does not have comes behind the line that it stands
-  /// behind on the other side.
-  RecordLines in_order(LineSet lines) {
-    const bool here = reordered(ours_);
-    const bool there = reordered(theirs_);
-    const bool by_ours = here == there ? sides_.ours_wins : here;
-    if (here && there && common_order(ours_, theirs_) != common_order(theirs_, ours_))
-      note("the order of the records", by_ours ? ours_ : theirs_, by_ours ? theirs_ : ours_, by_ours);
-    RecordLines result;
-    for (const auto& line : by_ours ? ours_ : theirs_)
-      if (lines.erase(line) != 0) result.push_back(line);
-    for (const auto* side : {by_ours ? &theirs_ : &ours_, &base_}) {
-      auto behind = result.begin();
-      for (const auto& line : *side) {
-        if (lines.erase(line) != 0) {
-          behind = result.insert(behind, line) + 1;
-        } else if (auto at = std::find(result.begin(), result.end(), line); at != result.end()) {
-          behind = at + 1;
+  /// Each side's cnames lead somewhere, but those of one may lead to those of the other and back.
+  void break_circles() {
+    for (;;) {
+      bool broken = false;
+      const auto lines_of_circles = circles();
+      for (auto& record : records_) {
+        for (const auto& circle : lines_of_circles) {
+          const bool in_it = std::any_of(record.result.begin(), record.result.end(), [&](auto id) {
+            return !lines_.in(id, winner()) && std::find(circle.begin(), circle.end(), id) != circle.end();
+          });
+          if (!in_it) continue;
+          record.result = sides_.ours_wins ? record.ours : record.theirs;
+          record.verdict = Record::Verdict::circle;
+          record.by_ours = sides_.ours_wins;
+          record.circle = lines_.filtered(circle, winner());
+          broken = true;
+          break;
         }
       }
+      if (!broken) return;
+    }
+  }
+
+  /// The lines of each.
+  std::vector<Ids> circles() const {
+    std::map<std::string, std::pair<std::string, std::size_t>, std::less<>> next;
+    const auto add = [&](std::size_t id) {
+      const auto cname = grammar::parse_cname(lines_.text(id));
+      for (const auto& alias : cname.aliases) next.emplace(alias, std::pair(cname.target, id));
+    };
+    for (std::size_t id = 0; id < lines_.size(); ++id)
+      if (lines_.in(id, in_both)) add(id);
+    for (const auto& record : records_)
+      for (auto id : record.result) add(id);
+    std::vector<Ids> result;
+    std::map<std::string_view, std::size_t> walk_of;  // the number of the walk that came by first
+    std::size_t walk = 0;
+    for (auto start = next.begin(); start != next.end(); ++start, ++walk) {
+      auto at = start;
+      while (at != next.end() && walk_of.emplace(at->first, walk).second) at = next.find(at->second.first);
+      if (at == next.end() || walk_of.at(at->first) != walk) continue;
+      Ids circle;
+      const auto first = at;
+      do {
+        circle.push_back(at->second.second);
+        at = next.find(at->second.first);
+      } while (at != first);
+      result.push_back(std::move(circle));
     }
     return result;
   }
 
-  static RecordLines common_order(const RecordLines& lines, const RecordLines& other) { return without(lines, without(lines, other)); }
-  bool reordered(const RecordLines& side) const { return common_order(side, base_) != common_order(base_, side); }
+  /// In the order of the side that changed it, else of the one that wins; what that side does not have comes behind what it stands behind
+  /// on the other side.
+  Ids in_order() {
+    std::vector<bool> wanted(lines_.size());
+    for (std::size_t id = 0; id < lines_.size(); ++id) wanted[id] = lines_.in(id, in_both);
+    for (const auto& record : records_)
+      for (auto id : record.result) wanted[id] = true;
+    const bool here = lines_.filtered(ours_, in_base) != lines_.filtered(base_, in_ours);
+    const bool there = lines_.filtered(theirs_, in_base) != lines_.filtered(base_, in_theirs);
+    const bool by_ours = here == there ? sides_.ours_wins : here;
+    const auto common_here = lines_.filtered(ours_, in_theirs);
+    const auto common_there = lines_.filtered(theirs_, in_ours);
+    if (here && there && common_here != common_there)
+      note("the order of the records", by_ours ? common_here : common_there, by_ours ? common_there : common_here, by_ours);
 
-  bool can_be(const RecordLines& lines) const {
-    try {
-      parse_records(kind_, lines);
-      return true;
-    } catch (const Error&) {
-      return false;
+    std::list<std::size_t> order;
+    std::vector<std::list<std::size_t>::iterator> place(lines_.size(), order.end());
+    for (auto id : by_ours ? ours_ : theirs_)
+      if (wanted[id]) place[id] = order.insert(order.end(), id);
+    // A line that is not in the outcome stands for what its record has become.
+    std::vector<std::size_t> stands_for(lines_.size());
+    std::iota(stands_for.begin(), stands_for.end(), std::size_t{0});
+    for (const auto& record : records_)
+      for (auto result : record.result)
+        if (place[result] != order.end())
+          for (const auto* side : {&record.ours, &record.theirs})
+            for (auto id : *side)
+              if (!wanted[id]) stands_for[id] = result;
+    auto behind = order.begin();
+    for (auto id : by_ours ? theirs_ : ours_) {
+      if (wanted[id] && place[id] == order.end()) place[id] = order.insert(behind, id);
+      if (const auto at = place[stands_for[id]]; at != order.end()) behind = std::next(at);
     }
+    return {order.begin(), order.end()};
   }
 
-  void note(const std::string& what, const RecordLines& kept, const RecordLines& lost, bool ours_kept) {
+  void note(const Record& record) {
+    using Verdict = Record::Verdict;
+    if (record.verdict == Verdict::no_conflict) return;
+    const auto& lost = record.by_ours ? record.theirs : record.ours;
+    auto kept = record.result;
+    for (auto id : record.circle)
+      if (std::find(kept.begin(), kept.end(), id) == kept.end()) kept.push_back(id);
+    const auto name = handles_of(kind_, lines_.text(record.verdict == Verdict::circle ? lost.front() : kept.front())).front();
+    note(name, kept, record.verdict == Verdict::edit_and_deletion ? Ids{} : lost, record.by_ours);
+  }
+
+  void note(const std::string& what, const Ids& kept, const Ids& lost, bool ours_kept) {
     conflicts_.push_back({fmt::format("{} record {}", to_string(kind_), util::printable(what)),
                           {},
-                          words_for(kept),
+                          lines_.words_for(kept),
                           ours_kept ? sides_.ours : sides_.theirs,
-                          words_for(lost),
+                          lines_.words_for(lost),
                           ours_kept ? sides_.theirs : sides_.ours});
   }
 
   const RecordKind kind_;
-  const RecordLines& base_;
-  const RecordLines& ours_;
-  const RecordLines& theirs_;
   const Sides& sides_;
-  std::vector<Conflict>& conflicts_;
+  Lines lines_;
+  Ids base_;
+  Ids ours_;
+  Ids theirs_;
+  std::vector<Record> records_;
+  std::vector<Conflict> conflicts_;
 };
 
 }  // namespace
 
 RecordLines merge_records(RecordKind kind, const RecordLines& base, const RecordLines& ours, const RecordLines& theirs, const Sides& sides,
                           std::vector<Conflict>& conflicts) {
-  return RecordMerge(kind, base, ours, theirs, sides, conflicts).run();
+  if (ours == theirs || theirs == base) return ours;
+  if (ours == base) return theirs;
+  return RecordMerge(kind, base, ours, theirs, sides).run(conflicts);
 }
 
 }  // namespace gsync::model

@@ -27,6 +27,9 @@ bool is_ipv6(std::string_view text);  ///< without a zone
 /// A host name as Pi-hole's own check of dns.hosts takes it, in lower case and without a dot at its end. Refusal otherwise.
 std::string name(std::string_view text);
 
+/// What dnsmasq takes for a lease time in a DHCP host: digits, perhaps with a unit behind them. `text` is not empty.
+bool is_lease(std::string_view text);
+
 /// The grammars. Their input is printable ASCII (dns: followed by a comment that was cut off before).
 std::string dns(std::string_view line);
 std::string cname(std::string_view line);

@@ -1,4 +1,5 @@
 #pragma once
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -43,6 +44,7 @@ struct Conflict {
   std::string kept_from;  ///< name of the node
   std::string lost;
   std::string lost_from;
+  auto operator<=>(const Conflict&) const = default;
   bool operator==(const Conflict&) const = default;
 };
 
