@@ -24,14 +24,17 @@ std::vector<std::string> handles_of(RecordKind kind, std::string_view line) {
     handles = grammar::parse_cname(line).aliases;
   } else {
     std::string name;
+    bool by_name = true;
     for (auto part : util::split(line, ',')) {
       if (part.starts_with("set:") || part.starts_with("tag:") || part == "id:*" || part == "ignore" || part == "infinite") continue;
-      if (grammar::is_ipv4(part) || part.find(':') != std::string_view::npos)
+      const bool card_or_id = part.front() != '[' && part.find(':') != std::string_view::npos;
+      by_name = by_name && !card_or_id;
+      if (card_or_id || part.front() == '[' || grammar::is_ipv4(part))
         handles.emplace_back(part);
       else if (!grammar::is_lease(part))
         name = part;
     }
-    if (handles.empty() && !name.empty()) handles.push_back(name);
+    if (by_name && !name.empty()) handles.push_back(name);
   }
   if (handles.empty()) handles.emplace_back(line);
   return handles;
