@@ -86,11 +86,17 @@ void add_replication(App& app, Command command, Raw& raw) {
   add_force(sub, raw);
   add_only(sub, raw);
   sub->add_flag("--cron", raw.invocation.cron, "do nothing while the daemon runs, or while the last such run is still at work");
+  if (command == Command::sync) {
+    sub->add_flag("--union", raw.invocation.unite, "join two that have no common past: everything that either has");
+    sub->add_option("--prefer", raw.invocation.prefer, "whose edit stays where both edited the same field")->type_name("NAME");
+    return;
+  }
   sub->add_flag("--full", raw.invocation.full, "copy the whole database instead of rows: for a target that is damaged");
 }
 
 void add_commands(App& app, Raw& raw) {
   auto& in = raw.invocation;
+  add_replication(app, Command::sync, raw);
   add_replication(app, Command::pull, raw);
   add_replication(app, Command::push, raw);
 
@@ -101,12 +107,15 @@ void add_commands(App& app, Raw& raw) {
   compare->add_flag("--exit-code", in.exit_code, "exit with 3 when there are differences");
 
   add_command(app, Command::info, raw);
+  auto* forget = add_command(app, Command::forget, raw);
+  forget->add_option("NAME", in.peer, "the Pi-hole that this one is not to know any more")->type_name(" ")->required();
 
   auto* history = add_command(app, Command::history, raw);
   history->add_option("--limit", in.limit, "how many runs to show")->type_name("N")->capture_default_str()->check(check_positive);
   history->add_option("--id", raw.id, "show one run with its rows")->type_name("ID")->check(check_positive);
   history->add_option("--peer", in.peer, "only runs from or to this Pi-hole")->type_name("NAME");
   history->add_option("--since", in.since, "only runs since then: 6h, 2d, 2026-11-20")->type_name("TIME");
+  history->add_flag("--conflicts", in.conflicts, "only runs in which an edit lost to another one, and what it was");
   history->add_flag("--rows", in.rows, "show every row of these runs");
 
   auto* undo = add_command(app, Command::undo, raw);
@@ -180,7 +189,7 @@ std::optional<std::string> unknown_command(const App& app, int argc, const char*
                              : fmt::format("did you mean '{}'? gravity-sync --help lists the commands", near));
   }
   const auto chosen = app.get_subcommands();
-  if (chosen.empty()) throw Error(ErrorCode::config, "no command was given", "gravity-sync --help lists the commands");
+  if (chosen.empty()) throw Error(ErrorCode::config, util::printable(error.what()), "gravity-sync --help lists the commands");
   throw Error(ErrorCode::config, util::printable(error.what()),
               fmt::format("gravity-sync {} --help describes it", chosen.front()->get_name()));
 }
@@ -188,8 +197,9 @@ std::optional<std::string> unknown_command(const App& app, int argc, const char*
 /// What CLI11 cannot know.
 void check_together(const Invocation& in) {
   if (in.quiet && in.verbose) throw Error(ErrorCode::config, "--quiet and --verbose contradict each other", "leave one of them out");
-  if (in.command == Command::history && in.id && (in.limit != Invocation{}.limit || in.rows || !in.peer.empty() || !in.since.empty()))
-    throw Error(ErrorCode::config, "--id shows one run: --limit, --peer, --since and --rows have no meaning with it",
+  if (in.command == Command::history && in.id &&
+      (in.limit != Invocation{}.limit || in.rows || in.conflicts || !in.peer.empty() || !in.since.empty()))
+    throw Error(ErrorCode::config, "--id shows one run: --limit, --peer, --since, --conflicts and --rows have no meaning with it",
                 "leave it or them out");
   if (in.full && in.only && !(in.only->lists && in.only->blocklist))
     throw Error(ErrorCode::config, "--full replaces the whole database, lists and blocklist together",
@@ -202,7 +212,7 @@ ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
   Raw raw;
   App app{std::string(program_description()) + "\n", "gravity-sync"};
   app.footer(std::string(program_footer()));
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   auto formatter = std::make_shared<Formatter>();
   formatter->column_width(26);
   formatter->label("SUBCOMMAND", "COMMAND");
@@ -217,6 +227,7 @@ ParsedCommandLine parse_command_line(int argc, const char* const* argv) {
     throw_usage(app, argc, argv, error);
   }
   auto& in = raw.invocation;
+  if (app.get_subcommands().empty()) in.command = Command::sync;
   if (!raw.config.empty()) in.config = raw.config;
   if (!raw.only.empty()) in.only = parse_components(raw.only);
   if (raw.id != 0) in.id = raw.id;

@@ -7,6 +7,8 @@ namespace gsync::cli {
 
 ExitCode run_pull(Context& context);
 ExitCode run_push(Context& context);
+ExitCode run_sync(Context& context);
+ExitCode run_forget(Context& context);
 ExitCode run_compare(Context& context);
 ExitCode run_info(Context& context);
 ExitCode run_history(Context& context);

@@ -70,6 +70,10 @@ std::string_view name_of(Command command) {
       return "worker";
     case Command::serve:
       return "serve";
+    case Command::sync:
+      return "sync";
+    case Command::forget:
+      return "forget";
   }
   return "";
 }

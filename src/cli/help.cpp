@@ -8,7 +8,16 @@
 namespace gsync::cli {
 namespace {
 
-constexpr std::array<CommandHelp, 15> commands{{
+constexpr std::array<CommandHelp, 17> commands{{
+    {Command::sync, "sync", "give each the edits of the other (what gravity-sync alone does)",
+     "Merges this Pi-hole and the peer row by row, so that no edit of either is lost: what was added, changed or deleted\n"
+     "on one of them since their last sync is done on the other too. Where both edited the same field, --prefer or\n"
+     "`prefer` in the configuration says whose stays, else the lower node id; `history --conflicts` shows what was lost.\n"
+     "Without PEER: the only one, or all whose mode is \"sync\".",
+     "Examples:\n"
+     "  sudo gravity-sync sync --dry-run      what would change on both\n"
+     "  sudo gravity-sync sync ph2\n"
+     "  sudo gravity-sync sync ph2 --union    the first time, when both have lists of their own"},
     {Command::pull, "pull", "make this Pi-hole as the peer is",
      "Makes this Pi-hole as the peer is: its groups, adlists, domains and clients, the blocklist that the peer\n"
      "compiled, and its local DNS, CNAME and static DHCP records. What is only here goes; it is kept as a version\n"
@@ -35,12 +44,18 @@ constexpr std::array<CommandHelp, 15> commands{{
      "one, what is not synced here and why, and which peers are configured. The first thing to run on a new host.",
      "Example:\n"
      "  sudo gravity-sync info"},
+    {Command::forget, "forget", "forget the syncs with a Pi-hole that is gone or renamed",
+     "Forgets that this Pi-hole was ever synced both ways with NAME. Nothing is changed on either. A later `sync` with it\n"
+     "begins as the first one did.",
+     "Example:\n"
+     "  sudo gravity-sync forget ph3"},
     {Command::history, "history", "show past runs",
      "Shows the runs that changed or refused something on this Pi-hole, the newest first. With --id one of them, and with\n"
      "--rows all that are listed, with every row that was added, changed or removed.",
      "Examples:\n"
      "  sudo gravity-sync history --limit 5\n"
      "  sudo gravity-sync history --peer ph1 --since 2d --rows\n"
+     "  sudo gravity-sync history --conflicts\n"
      "  sudo gravity-sync history --id 12"},
     {Command::undo, "undo", "bring back what the last run replaced",
      "Brings back the lists and records as they were before the last change that gravity-sync made here. It goes the\n"
@@ -66,7 +81,8 @@ constexpr std::array<CommandHelp, 15> commands{{
      "  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub     on ph1: what to compare it with"},
     {Command::daemon, "daemon", "keep this Pi-hole and its peers the same, all the time",
      "Runs until it is stopped, and does with each peer what its `mode` in the configuration says: `pull` follows the\n"
-     "peer about a second after each change there, `push` makes the peer follow. Peers that are off are tried again.\n"
+     "peer about a second after each change there, `push` makes the peer follow, `sync` gives each the edits of the\n"
+     "other. Peers that are off are tried again.\n"
      "systemd runs this: `systemctl enable --now gravity-sync`.",
      "Examples:\n"
      "  sudo gravity-sync daemon\n"

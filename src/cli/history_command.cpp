@@ -28,7 +28,8 @@ ExitCode show_entry(Context& context, std::int64_t id) {
 ExitCode run_history(Context& context) {
   const auto& invocation = context.invocation();
   if (invocation.id) return show_entry(context, *invocation.id);
-  replica::HistoryFilter filter{invocation.peer, 0};
+  replica::HistoryFilter filter{invocation.peer, 0, invocation.conflicts};
+  const bool whole = invocation.rows || invocation.conflicts;
   if (!invocation.since.empty()) {
     auto since = util::parse_time(invocation.since, std::time(nullptr));
     if (!since) {
@@ -37,16 +38,21 @@ ExitCode run_history(Context& context) {
     }
     filter.since = *since;
   }
-  auto entries = context.state().history(invocation.limit, invocation.rows, filter);
+  auto entries = context.state().history(invocation.limit, whole, filter);
   auto& output = context.output();
   if (output.options().json)
-    output.json(history_json(entries, invocation.rows));
-  else if (entries.empty() && filter.peer.empty() && filter.since == 0)
+    output.json(history_json(entries, whole));
+  else if (entries.empty() && filter.peer.empty() && filter.since == 0 && !filter.conflicts)
     output.say("no run has changed or refused anything here yet");
   else if (entries.empty())
-    output.say("no such run has changed or refused anything here");
-  else if (!invocation.rows)
+    output.say(filter.conflicts ? "nobody's edit has lost to another one here" : "no such run has changed or refused anything here");
+  else if (!whole)
     output.lines(history_text(entries));
+  else if (!invocation.rows)
+    for (const auto& entry : entries) {
+      output.lines(history_text({entry}));
+      output.lines(conflicts_text(entry.conflicts));
+    }
   else
     for (const auto& entry : entries) output.lines(history_entry_text(entry));
   return ExitCode::done;

@@ -11,6 +11,7 @@ namespace gsync::cli {
 enum class Command {
   pull,
   push,
+  sync,
   compare,
   info,
   history,
@@ -25,7 +26,8 @@ enum class Command {
   pause,
   resume,
   worker,
-  serve
+  serve,
+  forget
 };
 
 /// What the command line says, checked and typed. Options that a command does not have keep their defaults.
@@ -51,6 +53,9 @@ struct Invocation {
   std::size_t limit = 20;          ///< history
   std::string since;               ///< history: as it was written
   bool rows = false;               ///< history
+  bool conflicts = false;          ///< history
+  bool unite = false;              ///< sync --union
+  std::string prefer;              ///< sync: a node's name
   std::optional<std::int64_t> id;  ///< history --id, restore ID
   std::string fingerprint;         ///< trust
   bool read_only = false;          ///< agent

@@ -67,11 +67,28 @@ Json blocklist(const std::vector<sync::AdlistDifference>& differences, const cha
 }
 
 Json counts(const model::ChangeCounts& c) {
-  return {{"rows_added", c.rows_added},           {"rows_changed", c.rows_changed},
-          {"rows_removed", c.rows_removed},       {"adlists_compiled", c.adlists_compiled},
-          {"blocklist_added", c.blocklist_added}, {"blocklist_removed", c.blocklist_removed},
-          {"records_added", c.records_added},     {"records_removed", c.records_removed},
+  return {{"rows_added", c.rows_added},
+          {"rows_changed", c.rows_changed},
+          {"rows_removed", c.rows_removed},
+          {"adlists_compiled", c.adlists_compiled},
+          {"blocklist_added", c.blocklist_added},
+          {"blocklist_removed", c.blocklist_removed},
+          {"records_added", c.records_added},
+          {"records_removed", c.records_removed},
+          {"conflicts", c.conflicts},
           {"whole_database", c.whole_database}};
+}
+
+Json conflicts(const std::vector<model::Conflict>& all) {
+  auto json = Json::array();
+  for (const auto& c : all)
+    json.push_back({{"subject", c.subject},
+                    {"field", c.field},
+                    {"kept", c.kept},
+                    {"kept_from", c.kept_from},
+                    {"lost", c.lost},
+                    {"lost_from", c.lost_from}});
+  return json;
 }
 
 Json entry_object(const model::HistoryEntry& e) {
@@ -95,6 +112,7 @@ Json entry_with_rows(const model::HistoryEntry& entry) {
   json["rows"] = rows(entry.rows, "before", "after");
   json["records"] = records(entry.records);
   json["rows_left_out"] = entry.rows_left_out;
+  json["conflicts"] = conflicts(entry.conflicts);
   return json;
 }
 
@@ -131,6 +149,35 @@ std::string result_json(const sync::Result& result, model::Action action, const 
   json["bytes_sent"] = facts.bytes_sent;
   json["bytes_received"] = facts.bytes_received;
   return text(json);
+}
+
+std::string two_way_json(const sync::TwoWayResult& result, const RunFacts& facts) {
+  auto half = [](const sync::HalfResult& side, const std::string& name) {
+    auto warnings = side.plan.warnings;
+    Json json{{"node", name},
+              {"changed", side.report.has_value()},
+              {"rows", rows(side.plan.change.rows, "before", "after")},
+              {"records", records(side.plan.records)},
+              {"adlists", side.plan.change.wishes.size()},
+              {"refusal", side.plan.refusal ? Json(*side.plan.refusal) : Json()}};
+    if (const auto& report = side.report) {
+      warnings.insert(warnings.end(), report->warnings.begin(), report->warnings.end());
+      json["counts"] = counts(report->counts);
+      json["dns_paused"] = report->dns_paused;
+      json["version"] = report->version;
+      json["history_id"] = report->history_id;
+    }
+    json["warnings"] = warnings;
+    return json;
+  };
+  return text({{"action", "sync"},
+               {"dry_run", facts.dry_run},
+               {"nothing_to_do", result.nothing_to_do()},
+               {"here", half(result.here, facts.target)},
+               {"there", half(result.there, facts.source)},
+               {"conflicts", conflicts(result.conflicts)},
+               {"bytes_sent", facts.bytes_sent},
+               {"bytes_received", facts.bytes_received}});
 }
 
 std::string comparison_json(const sync::Comparison& comparison, const std::string& here, const std::string& there) {

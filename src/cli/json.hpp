@@ -22,6 +22,8 @@ struct RunFacts {
 };
 /// Of pull, push, undo and restore.
 std::string result_json(const sync::Result& result, model::Action action, const RunFacts& facts);
+/// Of a two-way sync; the target is this node.
+std::string two_way_json(const sync::TwoWayResult& result, const RunFacts& facts);
 std::string comparison_json(const sync::Comparison& comparison, const std::string& here, const std::string& there);
 std::string history_json(const std::vector<model::HistoryEntry>& entries, bool with_rows = false);
 std::string history_entry_json(const model::HistoryEntry& entry);

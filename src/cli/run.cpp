@@ -28,6 +28,10 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
       return run_pull(context);
     case Command::push:
       return run_push(context);
+    case Command::sync:
+      return run_sync(context);
+    case Command::forget:
+      return run_forget(context);
     case Command::compare:
       return run_compare(context);
     case Command::info:

@@ -108,6 +108,7 @@ void append(std::vector<Line>& to, std::vector<Line> lines) {
 
 std::string ends_text(const model::HistoryEntry& entry) {
   if (entry.action == model::Action::push) return fmt::format("to {} from {}", printable(entry.target), printable(entry.source));
+  if (entry.action == model::Action::sync) return fmt::format("with {}", printable(entry.source));
   if (entry.action == model::Action::pull) return fmt::format("from {}", printable(entry.source));
   return fmt::format("to {}", printable(entry.source));
 }
@@ -223,6 +224,17 @@ std::vector<Line> comparison_text(const sync::Comparison& comparison, const std:
   return lines;
 }
 
+std::vector<Line> conflicts_text(const std::vector<model::Conflict>& conflicts) {
+  Sections sections(0);
+  for (const auto& c : conflicts) {
+    const auto what = c.field.empty() ? c.subject : fmt::format("{}: {}", c.subject, c.field);
+    sections.add("Conflicts", {printable(what), Style::changed});
+    sections.add("Conflicts", {fmt::format("  kept, of {}: {}", printable(c.kept_from), printable(c.kept)), Style::plain});
+    sections.add("Conflicts", {fmt::format("  lost, of {}: {}", printable(c.lost_from), printable(c.lost)), Style::removed});
+  }
+  return sections.take();
+}
+
 std::vector<Line> history_text(const std::vector<model::HistoryEntry>& entries) {
   std::vector<Line> lines;
   for (const auto& entry : entries) {
@@ -256,6 +268,7 @@ std::vector<Line> history_entry_text(const model::HistoryEntry& entry) {
   for (const auto& change : entry.rows) sections.add(section_of(change.key.table), history_line(change));
   for (const auto& change : entry.records) sections.add(section_of(change.kind), change_line(change));
   append(lines, sections.take());
+  append(lines, conflicts_text(entry.conflicts));
   if (entry.rows_left_out > 0)
     lines.push_back({fmt::format("  … and {} that were not kept", plural(entry.rows_left_out, "row")), Style::faint});
   return lines;

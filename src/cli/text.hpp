@@ -17,6 +17,9 @@ std::vector<Line> plan_text(const sync::Result& result, const std::string& sourc
 /// Counts first, then the rows, at most `limit` for a section (0: all).
 std::vector<Line> comparison_text(const sync::Comparison& comparison, const std::string& here, const std::string& there, std::size_t limit);
 
+/// What was kept and what was lost.
+std::vector<Line> conflicts_text(const std::vector<model::Conflict>& conflicts);
+
 std::vector<Line> history_text(const std::vector<model::HistoryEntry>& entries);
 /// One entry with its rows.
 std::vector<Line> history_entry_text(const model::HistoryEntry& entry);

@@ -97,6 +97,7 @@ std::string counts_text(const model::ChangeCounts& counts) {
   }
   if (counts.records_added || counts.records_removed)
     parts.push_back("records: " + changes(counts.records_added, 0, counts.records_removed));
+  if (counts.conflicts) parts.push_back(util::plural(counts.conflicts, "conflict"));
   return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, "; "));
 }
 

@@ -99,6 +99,8 @@ constexpr Key<PiholeConfig> all_pihole_keys[] = {
 constexpr Key<SyncConfig> all_sync_keys[] = {
     {"components", "what is synced, some of \"lists\", \"blocklist\", \"dns\", \"cname\" and \"dhcp\" (default: all of them)",
      [](SyncConfig& c, const Reader& v) { c.components = components(v); }},
+    {"prefer", "the name of the Pi-hole whose edit stays where two edited the same thing (default: the one with the lower node id)",
+     [](SyncConfig& c, const Reader& v) { c.prefer = v.name(); }},
     {"shrink_percent",
      "a run that takes away more than this share of the entries of one kind is refused without --force, 0 to 100 (default 50)",
      [](SyncConfig& c, const Reader& v) { c.shrink.share_percent = static_cast<unsigned>(v.integer(0, 100)); }},

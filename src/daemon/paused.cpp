@@ -50,7 +50,8 @@ std::set<std::string> pushing_peers(const replica::StateStore& state) {
   constexpr std::string_view agent = "agent for ";
   std::set<std::string> peers;
   for (const auto& entry : state.history(lately, false))
-    if (entry.action == model::Action::push && entry.outcome == model::Outcome::done && entry.started_by.starts_with(agent))
+    if ((entry.action == model::Action::push || entry.action == model::Action::sync) && entry.outcome == model::Outcome::done &&
+        entry.started_by.starts_with(agent))
       peers.insert(entry.started_by.substr(agent.size()));
   return peers;
 }

@@ -283,7 +283,6 @@ void Supervisor::reload() {
   bool same_for_children = false;
   try {
     auto config = parts_.load();
-    check_config(config);
     require_same_places(config);
     config_error_.clear();
     if (config.text == config_.text) return say(Level::info, "reloaded", "the configuration is as it was");
@@ -327,16 +326,7 @@ void Supervisor::publish(const Event& event) {
   status_server_.publish(event);
 }
 
-void check_config(const config::Config& config) {
-  for (const auto& peer : config.peers) {
-    if (peer.mode == config::Mode::sync)
-      throw Error(ErrorCode::config, fmt::format("peer {}: mode = \"sync\" is not there yet", peer.name),
-                  "set mode = \"pull\" or \"push\" in its [[peer]]");
-  }
-}
-
 void run_supervisor(const SupervisorParts& parts) {
-  check_config(parts.config);
   Supervisor(parts).run();
 }
 

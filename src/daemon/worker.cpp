@@ -68,8 +68,10 @@ class Worker {
   void run_sync();
   bool compare();
   void still_refused();
-  void in_step(const model::NodeInfo& source, const model::NodeInfo& target);
-  void synced(const sync::Result& result);
+  void in_step(const model::NodeInfo& here, const model::NodeInfo& there);
+  bool replicate();
+  bool merge();
+  void synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last, std::vector<std::string> warnings);
   void failed(const Error& error, milliseconds wait);
   void wait_for_orders(Time until);
   void count_bytes();
@@ -79,9 +81,9 @@ class Worker {
     return {parts_.clock.unix_time(), level, std::move(kind), parts_.peer.name, cut(std::move(text)), cut(std::move(hint))};
   }
   double random() { return std::uniform_real_distribution<double>(0, 1)(random_); }
-  bool pulls() const { return parts_.peer.mode == config::Mode::pull; }
-  model::Node& source() { return pulls() ? static_cast<model::Node&>(*connected_.node) : parts_.here; }
-  model::Node& target() { return pulls() ? parts_.here : static_cast<model::Node&>(*connected_.node); }
+  bool pushes() const { return parts_.peer.mode == config::Mode::push; }
+  bool both_ways() const { return parts_.peer.mode == config::Mode::sync; }
+  model::Node& there() { return *connected_.node; }
 
   const WorkerParts& parts_;
   util::Fd control_;
@@ -98,7 +100,7 @@ class Worker {
   std::uint64_t bytes_base_received_ = 0;
   std::optional<model::Digests> settled_;  ///< what is here, as it was last compared
   using Pair = std::pair<model::Digests, model::Digests>;
-  std::optional<Pair> accepted_;  ///< source and target that differ only in what the target cannot hold
+  std::optional<Pair> accepted_;  ///< here and there that differ only in what the target cannot hold
   struct Refused {
     Pair digests;
     Failure failure;
@@ -216,9 +218,9 @@ void Worker::run_sync() {
   next_turn_ = steady_clock::now() + daemon.interval;
   if (compare()) return;
   if (refused_ && refused_->digests == *trying_) return still_refused();
-  const auto result = sync::replicate(source(), target(), options());
-  if (!result.report && result.plan.nothing_to_do()) accepted_ = trying_;
-  synced(result);
+  if (!(both_ways() ? merge() : replicate())) accepted_ = trying_;
+  refused_.reset();
+  working_reported_ = false;
   give_memory_back();
   if (compare()) return;
   // Somebody edits meanwhile. When he pauses we are told, and where nobody tells us we look: not at once, or each of his edits is a
@@ -228,13 +230,15 @@ void Worker::run_sync() {
 
 /// Whether the two are in step, as far as they can be.
 bool Worker::compare() {
-  const auto from = source().describe();
-  const auto to = target().describe();
-  settled_ = (pulls() ? to : from).digests;
-  trying_ = Pair(from.digests, to.digests);
-  const bool same = sync::in_step(from, to, parts_.config.sync.components) || accepted_ == trying_;
+  const auto there_info = there().describe();
+  const auto here_info = parts_.here.describe();
+  settled_ = here_info.digests;
+  trying_ = Pair(here_info.digests, there_info.digests);
+  const auto& components = parts_.config.sync.components;
+  const bool same = accepted_ == trying_ || (both_ways() ? sync::agreed(parts_.here, here_info, there_info, components)
+                                                         : sync::in_step(here_info, there_info, components));
   if (same)
-    in_step(from, to);
+    in_step(here_info, there_info);
   else
     status_.in_step = false;
   return same;
@@ -248,9 +252,7 @@ void Worker::still_refused() {
   report();
 }
 
-void Worker::in_step(const model::NodeInfo& source, const model::NodeInfo& target) {
-  const auto& here = pulls() ? target : source;
-  const auto& there = pulls() ? source : target;
+void Worker::in_step(const model::NodeInfo& here, const model::NodeInfo& there) {
   status_.here = facts_of(here);
   status_.there = facts_of(there);
   status_.phase = Phase::idle;
@@ -269,21 +271,52 @@ void Worker::in_step(const model::NodeInfo& source, const model::NodeInfo& targe
   report(std::move(events));
 }
 
-void Worker::synced(const sync::Result& result) {
-  refused_.reset();
-  working_reported_ = false;
-  if (!result.report) return;
-  const auto& done = *result.report;
+/// False when there was nothing that could be done.
+bool Worker::replicate() {
+  const auto result = pushes() ? sync::replicate(parts_.here, there(), options()) : sync::replicate(there(), parts_.here, options());
+  if (!result.report) return !result.plan.nothing_to_do();
+  auto warnings = result.plan.warnings;
+  warnings.insert(warnings.end(), result.report->warnings.begin(), result.report->warnings.end());
+  synced(pushes() ? "pushed" : "pulled", result.report->counts, *result.report, std::move(warnings));
+  return true;
+}
+
+bool Worker::merge() {
+  sync::TwoWayOptions both;
+  static_cast<sync::Options&>(both) = options();
+  std::vector<std::string> known;
+  for (const auto& peer : parts_.config.peers) known.push_back(peer.name);
+  both.prefer = sync::preferred(parts_.config.sync.prefer, parts_.here.label(), parts_.peer.name, known);
+  const auto result = sync::synchronise(parts_.here, there(), both);
+  model::ChangeCounts counts;
+  const model::ApplyReport* last = nullptr;
+  std::vector<std::string> warnings;
+  for (const auto* half : {&result.there, &result.here}) {
+    warnings.insert(warnings.end(), half->plan.warnings.begin(), half->plan.warnings.end());
+    if (!half->report) continue;
+    last = &*half->report;
+    counts += last->counts;
+    warnings.insert(warnings.end(), last->warnings.begin(), last->warnings.end());
+  }
+  for (const auto& conflict : result.conflicts)
+    warnings.push_back(fmt::format("conflict: {}{}{}: kept '{}' of {}, lost '{}' of {}", conflict.subject,
+                                   conflict.field.empty() ? "" : ", ", conflict.field, conflict.kept, conflict.kept_from, conflict.lost,
+                                   conflict.lost_from));
+  if (last != nullptr) synced("merged", counts, *last, std::move(warnings));
+  return last != nullptr;
+}
+
+void Worker::synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last,
+                    std::vector<std::string> warnings) {
   status_.last_sync = parts_.clock.unix_time();
-  status_.last_changed = changed_of(done.counts);
+  status_.last_changed = changed_of(counts);
   ++status_.syncs;
-  const auto& c = done.counts;
+  const auto& c = counts;
   status_.rows_changed += c.rows_added + c.rows_changed + c.rows_removed + c.records_added + c.records_removed;
-  status_.publish_microseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(done.publish_microseconds, 0));
+  status_.publish_microseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(last.publish_microseconds, 0));
   std::vector<Event> events;
-  events.push_back(event(Level::info, "synced", fmt::format("{}: {}", pulls() ? "pulled" : "pushed", to_text(status_.last_changed))));
-  for (const auto& warning : result.plan.warnings) events.push_back(event(Level::warning, "warning", warning));
-  for (const auto& warning : done.warnings) events.push_back(event(Level::warning, "warning", warning));
+  events.push_back(event(Level::info, "synced", fmt::format("{}: {}", what, to_text(status_.last_changed))));
+  for (const auto& warning : warnings) events.push_back(event(Level::warning, "warning", warning));
   if (events.size() > 20) events.resize(20);
   report(std::move(events));
 }
@@ -337,7 +370,7 @@ void Worker::count_bytes() {
 
 sync::Options Worker::options() {
   sync::Options options;
-  options.action = pulls() ? model::Action::pull : model::Action::push;
+  options.action = both_ways() ? model::Action::sync : pushes() ? model::Action::push : model::Action::pull;
   options.components = parts_.config.sync.components;
   options.shrink = parts_.config.sync.shrink;
   options.lock_deadline = parts_.config.sync.lock_deadline;

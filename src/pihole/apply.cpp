@@ -32,6 +32,8 @@ class Apply {
     entry_.source = change_.source;
     entry_.target = parts_.name;
     entry_.started_by = change_.started_by;
+    entry_.conflicts = change_.conflicts;
+    entry_.counts.conflicts = change_.conflicts.size();
     check_records(records_before);
     load_before();
     bool database = change_.whole_copy || !change_.rows.empty() || !change_.wishes.empty();
@@ -109,7 +111,7 @@ class Apply {
   // --- the exchange
 
   void begin_pending(const model::Records& records, const replica::Identity* replacement) {
-    pending_.begin(entry_, before_ ? &*before_ : nullptr, records, replacement);
+    pending_.begin(entry_, before_ ? &*before_ : nullptr, records, replacement, change_.pair);
     report_.version = entry_.version;
   }
 

@@ -9,6 +9,7 @@
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
+#include "pairs.hpp"
 
 namespace gsync::pihole {
 namespace {
@@ -250,6 +251,8 @@ void LiveState::distrust_shadow(const Error& error) {
 void LiveState::remember(const LiveContent& content) {
   const auto& identity = content.summary.identity;
   in_books([&] {
+    if (const auto before = remembered<LiveSummary>(state_, "live"))
+      notice_gravity_swap(state_, live_.path(), before->identity, content.summary.identity);
     state_.set_value("compile", util::encode(CompileSummary{identity.device, identity.inode, content.rows.mark, content.compiled}));
     state_.set_value("live", util::encode(content.summary));
   });

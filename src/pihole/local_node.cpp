@@ -13,6 +13,7 @@
 #include "compile_delta.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
+#include "pairs.hpp"
 
 namespace gsync::pihole {
 namespace {
@@ -130,6 +131,7 @@ class LocalNode::Impl {
         records_(make_record_access(installation, files, root_)) {}
 
   std::string name() const { return config_.node.name.empty() ? host_name() : config_.node.name; }
+  model::PairBook book() { return pair_book(state_, name()); }
   Parts parts() { return {name(), installation_, config_, state_, clock_, live_, shadow_, live_state_, *records_, root_}; }
 
   model::NodeInfo describe() {
@@ -231,7 +233,9 @@ class LocalNode::Impl {
         clock_.sleep(std::chrono::milliseconds(200));
       }
       finish_interrupted(parts());
-      return describe();
+      auto info = describe();
+      if (!info.damaged && bring_back(parts(), records_->read().records)) info = describe();
+      return info;
     } catch (...) {
       unlock();
       throw;
@@ -374,6 +378,40 @@ model::Version LocalNode::version(std::int64_t id) {
 
 void LocalNode::note(const model::HistoryEntry& entry) {
   impl_->state_.add_history(entry);
+}
+
+model::PairInfo LocalNode::pair(const std::string& peer) {
+  return impl_->book().info(peer);
+}
+
+model::Base LocalNode::base(const std::string& peer) {
+  return impl_->book().base(peer);
+}
+
+void LocalNode::intend(const std::string& peer, const model::Intent& intent) {
+  impl_->require_lock();
+  if (impl_->describe().digests != intent.expected)
+    throw Error(ErrorCode::conflict, fmt::format("{} has changed since the sync was planned", impl_->name()), "run it again");
+  impl_->book().intend(peer, intent, lists(), records(), blocklist());
+}
+
+void LocalNode::catch_up(const std::string& peer) {
+  impl_->require_lock();
+  pihole::catch_up(impl_->parts(), peer, records());
+}
+
+void LocalNode::settle(const std::string& peer, const model::Settlement& settlement) {
+  impl_->require_lock();
+  impl_->book().settle(peer, settlement);
+}
+
+void LocalNode::forget(const std::string& peer, bool all) {
+  impl_->require_lock();
+  impl_->book().forget(peer, all);
+}
+
+std::vector<std::pair<model::NodeName, std::string>> LocalNode::paired() {
+  return impl_->book().peers();
 }
 
 }  // namespace gsync::pihole

@@ -9,6 +9,7 @@
 #include "ftl_control.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
+#include "pairs.hpp"
 
 namespace gsync::pihole {
 namespace {
@@ -20,10 +21,11 @@ struct Pending {
   std::vector<replica::Identity>
       replacements;            // of the file that becomes live, and of what replaces it in its turn; none when only records are set
   replica::Identity replaced;  // of the one that becomes the shadow; zero when there is none, or it was damaged
+  std::string pair;            // see Change::pair
 };
 template <class Archive>
 void fields(Archive& a, Pending& p) {
-  a(p.entry, p.replacements, p.replaced);
+  a(p.entry, p.replacements, p.replaced, p.pair);
 }
 
 bool same_file(const std::optional<replica::Identity>& a, const replica::Identity& b) {
@@ -64,11 +66,18 @@ std::string tell_ftl(const Parts& parts, const std::vector<model::RecordChange>&
   return problems.empty() ? std::string() : fmt::format("; {}", fmt::join(problems, "; "));
 }
 
+/// In the transaction that is open.
+void remember_published(const Parts& parts, const std::string& pair) {
+  if (pair.empty()) return;
+  for (const auto& [name, value] : pair_book(parts.state, parts.name).published(pair)) parts.state.set_value(name, value);
+}
+
 }  // namespace
 
 void PendingRun::begin(model::HistoryEntry& entry, const LiveContent* before, const model::Records& records,
-                       const replica::Identity* replacement) {
-  static constexpr std::array verbs{"pull from", "push from", "undo to", "restore of"};
+                       const replica::Identity* replacement, const std::string& pair) {
+  pair_ = pair;
+  static constexpr std::array verbs{"pull from", "push from", "undo to", "restore of", "sync with"};
   replica::StateStore::Batch batch(parts_.state);
   if (before != nullptr) {
     auto reason = fmt::format("before {} {}", verbs[static_cast<std::size_t>(entry.action)], entry.source);
@@ -80,13 +89,13 @@ void PendingRun::begin(model::HistoryEntry& entry, const LiveContent* before, co
     replacements_ = {*replacement};
     if (before != nullptr) replaced_ = before->summary.identity;
   }
-  parts_.state.set_value("pending", util::encode(Pending{entry_, replacements_, replaced_}));
+  parts_.state.set_value("pending", util::encode(Pending{entry_, replacements_, replaced_, pair_}));
   batch.commit();
 }
 
 void PendingRun::replaced_again(const replica::Identity& file) {
   replacements_.push_back(file);
-  parts_.state.set_value("pending", util::encode(Pending{entry_, replacements_, replaced_}));
+  parts_.state.set_value("pending", util::encode(Pending{entry_, replacements_, replaced_, pair_}));
 }
 
 void PendingRun::forget() noexcept {
@@ -103,6 +112,7 @@ void PendingRun::forget() noexcept {
 std::int64_t PendingRun::finish(const model::HistoryEntry& entry) {
   replica::StateStore::Batch batch(parts_.state);
   auto id = parts_.state.add_history(entry);
+  if (!replacements_.empty()) remember_published(parts_, pair_);
   parts_.state.set_value("pending", {});
   batch.commit();
   return id;
@@ -113,6 +123,7 @@ void finish_interrupted(const Parts& parts) {
   if (!bytes || bytes->empty()) return;
   std::optional<model::HistoryEntry> entry;
   std::int64_t version = 0;
+  std::string pair;
   try {
     auto pending = util::decode<Pending>(*bytes);
     const bool records_only = pending.replacements.empty();
@@ -122,6 +133,7 @@ void finish_interrupted(const Parts& parts) {
                                  : "the run was interrupted after the new database was published";
       entry->text += tell_ftl(parts, entry->records, !records_only);
       entry->outcome = model::Outcome::interrupted;
+      if (!records_only) pair = pending.pair;
     } else {
       version = pending.entry.version;
     }
@@ -130,6 +142,7 @@ void finish_interrupted(const Parts& parts) {
   }
   replica::StateStore::Batch batch(parts.state);
   if (entry) parts.state.add_history(*entry);
+  remember_published(parts, pair);
   parts.state.remove_version(version);
   parts.state.set_value("pending", {});
   batch.commit();

@@ -14,8 +14,9 @@ class PendingRun {
   explicit PendingRun(const Parts& parts) : parts_(parts) {}
 
   /// Keeps the version before, gives its id and the present time to `entry`, and keeps the entry. `before` is null when live is damaged;
-  /// `replacement` is the file that is about to become live, null when only records are set.
-  void begin(model::HistoryEntry& entry, const LiveContent* before, const model::Records& records, const replica::Identity* replacement);
+  /// `replacement` is the file that is about to become live, null when only records are set; `pair` as in model::Change.
+  void begin(model::HistoryEntry& entry, const LiveContent* before, const model::Records& records, const replica::Identity* replacement,
+             const std::string& pair);
   /// Another file is about to replace the replacement.
   void replaced_again(const replica::Identity& file);
   /// Nothing was changed after all. Where this fails, too, the next run does it.
@@ -28,6 +29,7 @@ class PendingRun {
   model::HistoryEntry entry_;
   std::vector<replica::Identity> replacements_;
   replica::Identity replaced_;
+  std::string pair_;
 };
 
 }  // namespace gsync::pihole

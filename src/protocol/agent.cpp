@@ -19,8 +19,13 @@ constexpr std::uint64_t longest_lock_wait = 3'600'000;
 /// One conversation.
 class Service {
  public:
-  Service(model::Node& node, Connection& connection, const AgentOptions& options, std::string peer)
-      : node_(node), connection_(connection), options_(options), peer_(std::move(peer)), started_by_("agent for " + peer_) {}
+  Service(model::Node& node, Connection& connection, const AgentOptions& options, std::string peer, std::string client_id)
+      : node_(node),
+        connection_(connection),
+        options_(options),
+        peer_(std::move(peer)),
+        started_by_("agent for " + peer_),
+        client_id_(std::move(client_id)) {}
   ~Service() { unlock_quietly(); }
 
   void run();
@@ -35,6 +40,7 @@ class Service {
   void apply(const Message& request);
   model::ApplyReport apply_streamed(const model::Change& change);
   void note(const Message& request);
+  void pair_step(const Message& request);
   void report(const Error& error);
   void require_lock() const;
   void require_writable(std::string_view what) const;
@@ -64,6 +70,7 @@ class Service {
   const AgentOptions& options_;
   const std::string peer_;
   const std::string started_by_;
+  const std::string client_id_;
   bool locked_ = false;
   std::optional<BulkReceiver> incoming_;  ///< what follows an apply
 };
@@ -164,6 +171,19 @@ void Service::handle(const Message& request) {
     }
     case MessageType::note:
       return note(request);
+    case MessageType::pair: {
+      auto info = node_.pair(client_id_);
+      for (auto& node : info.reach) node = presentable(std::move(node));
+      if (info.reach.size() > max_nodes) info.reach.resize(max_nodes);
+      return answer(info);
+    }
+    case MessageType::base:
+      return answer(node_.base(client_id_));
+    case MessageType::intend:
+    case MessageType::catch_up:
+    case MessageType::settle:
+    case MessageType::forget:
+      return pair_step(request);
     default:
       connection_.violation(fmt::format("a message of type {} as a request", static_cast<int>(request.type)));
   }
@@ -206,6 +226,7 @@ void Service::apply(const Message& request) {
   auto change = parse<model::Change>(connection_, request);
   believed([&] { check(change); });
   change.started_by = started_by_;
+  if (!change.pair.empty()) change.pair = client_id_;
   change.transferred = [this] { return model::Change::Transferred{connection_.bytes_sent(), connection_.bytes_received()}; };
   if (change.whole_copy) incoming_.emplace(connection_, MessageType::bytes);
   if (!change.wishes.empty()) incoming_.emplace(connection_, MessageType::rows, true);
@@ -238,6 +259,33 @@ void Service::note(const Message& request) {
   answer();
 }
 
+/// Only ever for the pair of this node and the one that asks.
+void Service::pair_step(const Message& request) {
+  require_writable("nothing is synced both ways");
+  if (options_.may_change) options_.may_change(peer_);
+  require_lock();
+  if (request.type == MessageType::intend) {
+    auto intent = parse<model::Intent>(connection_, request);
+    believed([&] {
+      check(intent);
+      intent.records = parsed(intent.records);
+    });
+    node_.intend(client_id_, intent);
+  } else if (request.type == MessageType::settle) {
+    auto settlement = parse<model::Settlement>(connection_, request);
+    believed([&] {
+      check(settlement);
+      if (settlement.peer.id != client_id_) throw Error(ErrorCode::protocol, "a settlement for another node than the one that asks");
+    });
+    node_.settle(client_id_, settlement);
+  } else if (request.type == MessageType::forget) {
+    node_.forget(client_id_, parse<ForgetRequest>(connection_, request).all);
+  } else {
+    node_.catch_up(client_id_);
+  }
+  answer();
+}
+
 void Service::require_lock() const {
   if (!locked_) throw Error(ErrorCode::refused, "this needs the node's lock, which this connection does not have");
 }
@@ -264,7 +312,7 @@ void serve(model::Node& node, util::ByteStream& stream, const AgentOptions& opti
   auto greeting = exchange_hellos(stream, options.hello, options.limits, peer, Side::agent);
   Connection connection(stream, options.limits, greeting.received);
   auto name = presentable(options.peer.empty() ? greeting.theirs.name : options.peer, max_name);
-  Service(node, connection, options, std::move(name)).run();
+  Service(node, connection, options, std::move(name), greeting.theirs.node_id).run();
 }
 
 }  // namespace gsync::protocol

@@ -91,6 +91,29 @@ void check_texts(const std::vector<std::string>& texts, std::string_view what) {
   for (const auto& text : texts) check_text(text, max_text, what);
 }
 
+void check_conflicts(const std::vector<model::Conflict>& conflicts) {
+  if (conflicts.size() > model::HistoryEntry::max_rows) bad("too many conflicts");
+  for (const auto& conflict : conflicts) {
+    for (const auto* name : {&conflict.field, &conflict.kept_from, &conflict.lost_from})
+      check_text(*name, max_name, "a name in a conflict");
+    for (const auto* text : {&conflict.subject, &conflict.kept, &conflict.lost}) check_text(*text, max_lost_text, "a conflict");
+  }
+}
+
+void check_node(const model::NodeName& node) {
+  check_text(node.id, max_name, "a node id");
+  check_text(node.name, max_name, "a node's name");
+}
+
+void check_nodes(const std::vector<model::NodeName>& nodes) {
+  if (nodes.size() > max_nodes) bad(fmt::format("more than {} nodes", max_nodes));
+  for (const auto& node : nodes) check_node(node);
+}
+
+void check_sets(const std::map<model::RowKey, model::SetDigest>& sets) {
+  for (const auto& [key, rows] : sets) check_adlist_key(key);
+}
+
 }  // namespace
 
 std::string presentable(const std::string& text, std::size_t limit) {
@@ -122,12 +145,25 @@ model::HistoryEntry presentable(model::HistoryEntry entry) {
   for (auto* name : {&entry.source, &entry.target, &entry.started_by}) *name = presentable(*name, max_name);
   entry.text = presentable(entry.text, max_text);
   for (auto& record : entry.records) record.line = presentable(record.line, max_record_line);
+  entry.conflicts = presentable(std::move(entry.conflicts));
   return entry;
 }
 
 model::VersionInfo presentable(model::VersionInfo info) {
   info.reason = presentable(info.reason, max_text);
   return info;
+}
+
+std::vector<model::Conflict> presentable(std::vector<model::Conflict> conflicts) {
+  for (auto& conflict : conflicts) {
+    for (auto* name : {&conflict.field, &conflict.kept_from, &conflict.lost_from}) *name = presentable(*name, max_name);
+    for (auto* text : {&conflict.subject, &conflict.kept, &conflict.lost}) *text = presentable(*text, max_lost_text);
+  }
+  return conflicts;
+}
+
+model::NodeName presentable(model::NodeName node) {
+  return {presentable(node.id, max_name), presentable(node.name, max_name)};
 }
 
 ErrorMessage message_of(const Error& error) {
@@ -164,6 +200,7 @@ void check(const model::HistoryEntry& entry) {
   if (entry.records.size() > max_record_changes) bad("a history line with too many records");
   check_rows(entry.rows);
   for (const auto& record : entry.records) check_text(record.line, max_record_line, "a record");
+  check_conflicts(entry.conflicts);
 }
 
 void check(const model::VersionInfo& info) {
@@ -175,6 +212,33 @@ void check(const model::Change& change) {
   if (change.whole_copy && !(change.rows.empty() && change.wishes.empty())) bad("a whole copy comes with rows or wishes");
   check_rows(change.rows);
   check(change.wishes);
+  check_conflicts(change.conflicts);
+}
+
+void check(const model::PairInfo& info) {
+  check_text(info.base, max_name, "the id of a base");
+  check_text(info.intent, max_name, "the id of a sync");
+  check_text(info.label, max_name, "a node's name");
+  check_nodes(info.reach);
+}
+
+void check(const model::Base& base) {
+  if (!base.lists.empty()) model::check_lists(base.lists);
+  check_sets(base.compiled);
+}
+
+void check(const model::Intent& intent) {
+  if (intent.id.empty()) bad("a sync without an id");
+  check_text(intent.id, max_name, "the id of a sync");
+  check_rows(intent.rows);
+  check_sets(intent.compiled);
+}
+
+void check(const model::Settlement& settlement) {
+  check_text(settlement.id, max_name, "the id of a sync");
+  check_text(settlement.label, max_name, "a node's name");
+  check_node(settlement.peer);
+  check_nodes(settlement.reach);
 }
 
 void check(const model::Blocklist& blocklist) {

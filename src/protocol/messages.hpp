@@ -31,6 +31,12 @@ enum class MessageType : std::uint8_t {
   versions = 10,
   version = 11,
   note = 12,
+  pair = 13,
+  base = 14,
+  intend = 15,
+  catch_up = 16,
+  settle = 17,
+  forget = 18,
   answers = 32,
   rows = 33,
   bytes = 34,
@@ -55,10 +61,12 @@ constexpr std::size_t limit_of(std::uint8_t type) {
     case MessageType::answer:
     case MessageType::apply:
     case MessageType::note:
+    case MessageType::intend:
     case MessageType::blocklist_rows:
     case MessageType::answers:
       return max_message;
     case MessageType::rows:
+    case MessageType::settle:
       return 1u << 20;
     case MessageType::bytes:
       return max_frame;
@@ -74,6 +82,10 @@ constexpr std::size_t limit_of(std::uint8_t type) {
     case MessageType::copy:
     case MessageType::versions:
     case MessageType::version:
+    case MessageType::pair:
+    case MessageType::base:
+    case MessageType::catch_up:
+    case MessageType::forget:
     case MessageType::end:
     case MessageType::more:
     case MessageType::still_working:
@@ -97,6 +109,14 @@ struct VersionRequest {
 template <class Archive>
 void fields(Archive& a, VersionRequest& r) {
   a(r.id);
+}
+
+struct ForgetRequest {
+  bool all = false;
+};
+template <class Archive>
+void fields(Archive& a, ForgetRequest& r) {
+  a(r.all);
 }
 
 struct CopyAnswer {

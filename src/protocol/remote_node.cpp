@@ -30,6 +30,7 @@ class RemoteNode::Impl {
   Impl(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits)
       : stream_(std::move(stream)),
         label_(std::move(label)),
+        our_id_(ours.node_id),
         greeting_(exchange_hellos(*stream_, ours, limits, label_, Side::client)),
         connection_(*stream_, limits, greeting_.received) {}
 
@@ -96,6 +97,17 @@ class RemoteNode::Impl {
     }
   }
 
+  /// A request about the pair of the two nodes.
+  template <class Request>
+  auto pair_call(const std::string& peer, Request request) {
+    GSYNC_ASSERT(peer == our_id_);
+    return call(request);
+  }
+  void tell(MessageType type, std::string_view request = {}) {
+    connection_.send(type, request);
+    answer();
+  }
+
   model::NodeInfo info(MessageType type, std::string_view request = {}) {
     auto now = ask<model::NodeInfo>(type, request, [](const auto& value) { check(value); });
     read_only_ = now.read_only;
@@ -107,6 +119,7 @@ class RemoteNode::Impl {
 
   std::unique_ptr<util::ByteStream> stream_;
   const std::string label_;
+  const std::string our_id_;
   Greeting greeting_;
   Connection connection_;
   bool reader_alive_ = false;
@@ -134,6 +147,7 @@ model::ApplyReport RemoteNode::Impl::apply(const model::Change& change, model::B
   auto shown = change;
   shown.source = presentable(change.source, max_name);
   shown.started_by = presentable(change.started_by, max_name);
+  shown.conflicts = presentable(std::move(shown.conflicts));
   connection_.send(MessageType::apply, util::encode(shown));
   if (rows || copy) {
     BulkSender sender(connection_);
@@ -294,6 +308,41 @@ void RemoteNode::note(const model::HistoryEntry& entry) {
     impl_->connection_.send(MessageType::note, util::encode(presentable(entry)));
     impl_->answer();
   });
+}
+
+model::PairInfo RemoteNode::pair(const std::string& peer) {
+  return impl_->pair_call(peer, [&] { return impl_->ask<model::PairInfo>(MessageType::pair, {}, [](const auto& info) { check(info); }); });
+}
+
+model::Base RemoteNode::base(const std::string& peer) {
+  return impl_->pair_call(peer, [&] {
+    return impl_->ask<model::Base>(MessageType::base, {}, [](auto& base) {
+      check(base);
+      base.records = parsed(base.records);
+    });
+  });
+}
+
+void RemoteNode::intend(const std::string& peer, const model::Intent& intent) {
+  impl_->pair_call(peer, [&] { impl_->tell(MessageType::intend, util::encode(intent)); });
+}
+
+void RemoteNode::catch_up(const std::string& peer) {
+  impl_->pair_call(peer, [&] { impl_->tell(MessageType::catch_up); });
+}
+
+void RemoteNode::settle(const std::string& peer, const model::Settlement& settlement) {
+  impl_->pair_call(peer, [&] {
+    auto shown = settlement;
+    shown.peer = presentable(settlement.peer);
+    for (auto& node : shown.reach) node = presentable(node);
+    if (shown.reach.size() > max_nodes) shown.reach.resize(max_nodes);
+    impl_->tell(MessageType::settle, util::encode(shown));
+  });
+}
+
+void RemoteNode::forget(const std::string& peer, bool all) {
+  impl_->pair_call(peer, [&] { impl_->tell(MessageType::forget, util::encode(ForgetRequest{all})); });
 }
 
 RemoteNode::Woken RemoteNode::wait(int other, util::Deadline deadline) {

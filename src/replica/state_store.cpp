@@ -49,10 +49,11 @@ std::string unpacked(std::string_view bytes) {
 struct HistoryRows {
   std::vector<model::RowChange> rows;
   std::vector<model::RecordChange> records;
+  std::vector<model::Conflict> conflicts;
 };
 template <class Archive>
 void fields(Archive& a, HistoryRows& r) {
-  a(r.rows, r.records);
+  a(r.rows, r.records, r.conflicts);
 }
 
 /// Splits an entry into what stands in a list and what does not.
@@ -61,9 +62,11 @@ std::pair<std::string, std::string> encoded(model::HistoryEntry entry) {
     entry.rows_left_out += entry.rows.size() - model::HistoryEntry::max_rows;
     entry.rows.resize(model::HistoryEntry::max_rows);
   }
-  HistoryRows rows{std::move(entry.rows), std::move(entry.records)};
+  if (entry.conflicts.size() > model::HistoryEntry::max_rows) entry.conflicts.resize(model::HistoryEntry::max_rows);
+  HistoryRows rows{std::move(entry.rows), std::move(entry.records), std::move(entry.conflicts)};
   entry.rows.clear();
   entry.records.clear();
+  entry.conflicts.clear();
   return {util::encode(entry), packed(util::encode(rows))};
 }
 
@@ -207,7 +210,7 @@ void StateStore::update_history(const model::HistoryEntry& entry) {
 }
 
 bool HistoryFilter::matches(const model::HistoryEntry& entry) const {
-  if (entry.time < since) return false;
+  if (entry.time < since || (conflicts && entry.counts.conflicts == 0)) return false;
   // "agent for ph2": a push from there.
   return peer.empty() || entry.source == peer || entry.target == peer || entry.started_by.ends_with(" " + peer);
 }
@@ -224,6 +227,7 @@ std::vector<model::HistoryEntry> StateStore::history(std::size_t limit, bool wit
       auto rows = stored<HistoryRows>(unpacked(statement.text(2)));
       entry.rows = std::move(rows.rows);
       entry.records = std::move(rows.records);
+      entry.conflicts = std::move(rows.conflicts);
     }
     entries.push_back(std::move(entry));
   }
@@ -239,6 +243,7 @@ std::optional<model::HistoryEntry> StateStore::history_entry(std::int64_t id) co
   auto rows = stored<HistoryRows>(unpacked(statement.text(1)));
   entry.rows = std::move(rows.rows);
   entry.records = std::move(rows.records);
+  entry.conflicts = std::move(rows.conflicts);
   return entry;
 }
 

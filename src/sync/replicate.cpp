@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agree.hpp"
 #include "gsync/model/fit.hpp"
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/text.hpp"
@@ -33,6 +34,7 @@ class Replication {
   void note_blocklist_differences(const model::Plan& plan, const model::Blocklist& source, const model::Blocklist& target);
   void make_whole_copy(model::Plan& plan) const;
   model::ApplyReport apply(model::Change& change);
+  void agree_on_outcome();
   void refuse(const std::string& why);
   void remember(model::Outcome outcome, const std::string& text);
   void remember_push(model::Outcome outcome, const std::string& text, const model::ApplyReport& report);
@@ -60,7 +62,9 @@ Result Replication::run() {
   source_info_ = source_.describe();
   target_info_ = target_.describe();
   check_ends();
-  if (!options_.full && in_step(source_info_, target_info_, options_.components)) return nothing_to_do();
+  if (!options_.full && in_step(source_info_, target_info_, options_.components) &&
+      (options_.dry_run || !options_.agree || agreed(target_, target_info_, source_info_, options_.components)))
+    return nothing_to_do();
   return options_.dry_run ? plan_only() : replicate_locked();
 }
 
@@ -100,12 +104,20 @@ Result Replication::replicate_locked() {
   target_info_ = locks.target.info();
   for (int attempt = 1;; ++attempt) {
     check_ends();
-    if (!options_.full && in_step(source_info_, target_info_, options_.components)) return nothing_to_do();
+    if (!options_.full && in_step(source_info_, target_info_, options_.components)) {
+      if (options_.agree) agree_on_outcome();
+      return nothing_to_do();
+    }
     auto made = plan();
     if (!made.change.whole_copy && made.nothing_to_do()) return {source_info_, target_info_, std::move(made), {}, std::move(blocklist_)};
     if (made.refusal && !options_.force) refuse(*made.refusal);
     try {
+      // A base of before is none: what goes here now would come back by it.
+      const auto pair = target_.pair(source_info_.node_id);
+      const bool paired = !pair.base.empty() || !pair.intent.empty();
+      if (paired) target_.forget(source_info_.node_id, true);
       auto report = apply(made.change);
+      if (options_.agree || paired) agree_on_outcome();
       if (options_.action == model::Action::push) remember_push(model::Outcome::done, {}, report);
       return {source_info_, target_info_, std::move(made), std::move(report), std::move(blocklist_)};
     } catch (const Error& error) {
@@ -280,6 +292,18 @@ model::ApplyReport Replication::apply(model::Change& change) {
   begin_step(options_, step);
   ReportingRows rows(source_.blocklist_rows(change.wishes), options_, std::move(step));
   return target_.apply(change, &rows, nullptr);
+}
+
+/// From here on the two can be synced both ways. Not if somebody has edited meanwhile: then they have nothing in common that both know of.
+void Replication::agree_on_outcome() {
+  if (source_info_.read_only) return;
+  const auto source_info = source_.describe();
+  const auto target_info = target_.describe();
+  if (!in_step(source_info, target_info, options_.components)) return;
+  if (options_.action == model::Action::push)
+    agree(source_, source_info, target_, target_info, options_.components);
+  else
+    agree(target_, target_info, source_, source_info, options_.components);
 }
 
 void Replication::refuse(const std::string& why) {

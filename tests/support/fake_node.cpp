@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "gsync/model/fit.hpp"
 #include "gsync/util/codec.hpp"
@@ -107,6 +108,20 @@ model::NodeInfo FakeNode::describe() {
 model::NodeInfo FakeNode::lock(util::Deadline) {
   called("lock");
   locked = true;
+  if (replaced_) {
+    std::vector<model::Conflict> conflicts;
+    std::vector<model::Lists> before;
+    for (const auto& [id, version] : kept) before.push_back(version.lists);
+    if (auto agreed = book().last_agreed()) before.push_back(*agreed);
+    if (auto lists = model::brought_back(before, lists_now, *replaced_, conflicts)) {
+      model::HistoryEntry entry;
+      entry.rows = model::diff(lists_now, *lists);
+      entry.conflicts = conflicts;
+      notes.push_back(entry);
+      lists_now = *lists;
+    }
+    replaced_.reset();
+  }
   return described();
 }
 
@@ -179,6 +194,8 @@ model::ApplyReport FakeNode::apply(const model::Change& change, model::Blocklist
   lists_now = std::move(new_lists);
   compiled = std::move(new_sets);
   records_now = std::move(new_records);
+  if (!change.pair.empty())
+    for (auto& [key, value] : book().published(change.pair)) books[key] = value;
   applied.push_back(change);
   report.published = change.whole_copy || !change.rows.empty() || rows;
   report.warnings = warnings;
@@ -226,6 +243,71 @@ model::Version FakeNode::version(std::int64_t id) {
 void FakeNode::note(const model::HistoryEntry& entry) {
   called("note");
   notes.push_back(entry);
+}
+
+model::PairBook FakeNode::book() {
+  return {{info.node_id, name_},
+          {[this](const std::string& key) -> std::optional<std::string> {
+             auto found = books.find(key);
+             return found == books.end() ? std::nullopt : std::optional(found->second);
+           },
+           [this](const std::vector<std::pair<std::string, std::string>>& values) {
+             for (const auto& [key, value] : values) {
+               if (value.empty())
+                 books.erase(key);
+               else
+                 books[key] = value;
+             }
+           }}};
+}
+
+model::PairInfo FakeNode::pair(const std::string& peer) {
+  called("pair");
+  return book().info(peer);
+}
+
+model::Base FakeNode::base(const std::string& peer) {
+  called("base");
+  return book().base(peer);
+}
+
+void FakeNode::intend(const std::string& peer, const model::Intent& intent) {
+  called("intend");
+  if (intent.expected != described().digests) throw Error(ErrorCode::conflict, name_ + " is not what the sync was made for");
+  book().intend(peer, intent, lists_now, records_now, states());
+}
+
+void FakeNode::catch_up(const std::string& peer) {
+  called("catch_up");
+  auto rest = book().unfinished(peer, lists_now, records_now);
+  if (!rest) return;
+  if (on_call) on_call("publish");
+  model::HistoryEntry entry;
+  entry.rows = model::diff(lists_now, rest->lists);
+  entry.conflicts = rest->conflicts;
+  lists_now = std::move(rest->lists);
+  std::erase_if(compiled, [&](const auto& set) { return !lists_now.contains(set.first); });
+  for (auto& [key, value] : book().published(peer)) books[key] = value;
+  notes.push_back(entry);
+  for (std::size_t i = 0; i < records_now.size(); ++i) {
+    if (!rest->records[i]) continue;
+    if (on_call) on_call("record");
+    records_now[i] = rest->records[i];
+  }
+}
+
+void FakeNode::settle(const std::string& peer, const model::Settlement& settlement) {
+  called("settle");
+  book().settle(peer, settlement);
+}
+
+void FakeNode::forget(const std::string& peer, bool all) {
+  called("forget");
+  book().forget(peer, all);
+}
+
+void FakeNode::swap_in(const model::Lists& copied) {
+  replaced_ = std::exchange(lists_now, copied);
 }
 
 void FakeNode::add_group(const std::string& name) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -30,6 +31,16 @@ class FakeNode final : public model::Node {
   std::vector<model::VersionInfo> versions() override;
   model::Version version(std::int64_t id) override;
   void note(const model::HistoryEntry& entry) override;
+  model::PairInfo pair(const std::string& peer) override;
+  model::Base base(const std::string& peer) override;
+  void intend(const std::string& peer, const model::Intent& intent) override;
+  void catch_up(const std::string& peer) override;
+  void settle(const std::string& peer, const model::Settlement& settlement) override;
+  void forget(const std::string& peer, bool all) override;
+
+  /// `pihole -g`: what it copied when it began becomes live. What was replaced is brought back by the next lock(), as far as it can be
+  /// told.
+  void swap_in(const model::Lists& copied);
 
   void add_group(const std::string& name);
   void add_domain(const std::string& domain, const std::string& comment = {}, std::uint8_t kind = model::kind::deny_exact);
@@ -53,6 +64,7 @@ class FakeNode final : public model::Node {
   std::vector<std::string> calls;
   std::vector<model::Change> applied;
   std::vector<model::HistoryEntry> notes;
+  std::map<std::string, std::string> books;  ///< of its pairs
   bool locked = false;
 
   /// Runs at the begin of each call, with its name, and in `apply` once more as "publish", after everything was read and before anything is
@@ -78,8 +90,11 @@ class FakeNode final : public model::Node {
   void take_rows(const model::Change& change, model::BlocklistReader& rows, std::map<model::RowKey, std::set<std::string>>& sets,
                  model::ChangeCounts& counts) const;
 
+  model::PairBook book();
+
   std::string name_;
   std::map<model::RowKey, Delta> deltas_;
+  std::optional<model::Lists> replaced_;
 };
 
 }  // namespace gsync::test

@@ -48,6 +48,7 @@ struct PiholeConfig {
 struct SyncConfig {
   model::Components components;                         ///< components = ["lists", "blocklist", "dns", "cname", "dhcp"]
   model::ShrinkLimits shrink;                           ///< shrink_percent, shrink_handful
+  std::string prefer;  ///< the node whose edit stays where two edited the same field; empty: that of the lower node id
   FtlFailure on_ftl_failure = FtlFailure::report;       ///< "report", "undo", "restart"
   std::chrono::milliseconds ftl_deadline{10'000};       ///< ftl_deadline_seconds
   std::chrono::milliseconds lock_deadline{60'000};      ///< lock_deadline_seconds: how long to wait for another run or for `pihole -g`

@@ -42,16 +42,13 @@ void run_supervisor(const SupervisorParts& parts);
 /// nullopt when there is no such group.
 std::optional<gid_t> group_id(const std::string& name);
 
-/// Error{config} for what only the daemon cannot do.
-void check_config(const config::Config& config);
-
 /// Which peers are paused, and why. Kept over restarts.
 std::map<std::string, std::string> paused_peers(const replica::StateStore& state);
 void set_paused(replica::StateStore& state, const std::string& peer, const std::string& why);
 void set_resumed(replica::StateStore& state, const std::string& peer);
 /// Error{refused} while `peer` is paused: it may read everything here, and change nothing. `here` is for the message.
 void require_not_paused(const replica::StateStore& state, const std::string& peer, const std::string& here);
-/// Who has pushed to this node lately, by the names that their agents serve.
+/// Who has pushed to this node, or synced with it, lately, by the names that their agents serve.
 std::set<std::string> pushing_peers(const replica::StateStore& state);
 
 /// Whether a daemon was ever started on this node.

@@ -28,6 +28,7 @@ struct ChangeCounts {
   std::uint64_t blocklist_removed = 0;
   std::uint64_t records_added = 0;
   std::uint64_t records_removed = 0;
+  std::uint64_t conflicts = 0;  ///< of a two-way sync: what was lost to something else
   bool whole_database = false;
 
   ChangeCounts& operator+=(const ChangeCounts& other);
@@ -88,8 +89,8 @@ struct Version {
 
 template <class Archive>
 void fields(Archive& a, ChangeCounts& c) {
-  a(c.rows_added, c.rows_changed, c.rows_removed, c.adlists_compiled, c.blocklist_added, c.blocklist_removed, c.records_added, c.records_removed,
-    c.whole_database);
+  a(c.rows_added, c.rows_changed, c.rows_removed, c.adlists_compiled, c.blocklist_added, c.blocklist_removed, c.records_added,
+    c.records_removed, c.conflicts, c.whole_database);
 }
 template <class Archive>
 void fields(Archive& a, Conflict& c) {

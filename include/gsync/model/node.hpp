@@ -7,6 +7,7 @@
 #include "gsync/model/blocklist.hpp"
 #include "gsync/model/history.hpp"
 #include "gsync/model/node_info.hpp"
+#include "gsync/model/pair.hpp"
 #include "gsync/model/plan.hpp"
 #include "gsync/util/byte_stream.hpp"
 #include "gsync/util/deadline.hpp"
@@ -54,6 +55,19 @@ class Node {
   virtual std::vector<VersionInfo> versions() = 0;
   /// Error{not_found}.
   virtual Version version(std::int64_t id) = 0;
+
+  /// What two-way syncs are made of (sync::synchronise), for the pair of this node and the one with that node id. All but the first two
+  /// need the lock; what they write is on the disk when they return. A node serves these only for the pair with the one that asks.
+  virtual PairInfo pair(const std::string& peer) = 0;
+  virtual Base base(const std::string& peer) = 0;
+  /// Keeps what is about to happen to this node. Error{conflict}: it is not as `expected`.
+  virtual void intend(const std::string& peer, const Intent& intent) = 0;
+  /// Does here what is left to do of the intent, keeping what was edited meanwhile. Compiled sets are not brought.
+  virtual void catch_up(const std::string& peer) = 0;
+  /// What was intended is the base from now on. Error{conflict}: something else was intended.
+  virtual void settle(const std::string& peer, const Settlement& settlement) = 0;
+  /// Forgets the intent, of which nothing was published on either node; with `all` the base too, as if the two had never synced.
+  virtual void forget(const std::string& peer, bool all) = 0;
 
   /// Writes a line into this node's history (a refusal, a push that this node started). Not to be counted on: a read-only node keeps none.
   virtual void note(const HistoryEntry& entry) = 0;

@@ -50,6 +50,8 @@ struct Change {
   std::vector<RowChange> rows;
   std::vector<BlocklistWish> wishes;  ///< adlists (as they are after `rows`) whose compiled sets follow
   Records records;            ///< nullopt: leave that kind alone
+  std::string pair;           ///< node id of the other node of the two-way sync that this carries out, see Node::intend; empty: none
+  std::vector<Conflict> conflicts;  ///< of that sync, for the history
 
   struct Transferred {
     std::uint64_t sent = 0;
@@ -87,8 +89,13 @@ std::optional<std::string> shrink_refusal(const Lists& before, const Lists& afte
 std::optional<std::string> shrink_refusal(std::string_view what, std::uint64_t before, std::uint64_t after, const ShrinkLimits& limits);
 
 template <class Archive>
+void fields(Archive& a, Components& c) {
+  a(c.lists, c.blocklist, c.records);
+}
+template <class Archive>
 void fields(Archive& a, Change& c) {
-  a(c.action, c.source, c.started_by, c.expected, c.force, c.whole_copy, c.copy_bytes, c.copy_lists, c.copy_blocklist, c.rows, c.wishes, c.records);
+  a(c.action, c.source, c.started_by, c.expected, c.force, c.whole_copy, c.copy_bytes, c.copy_lists, c.copy_blocklist, c.rows, c.wishes,
+    c.records, c.pair, c.conflicts);
 }
 template <class Archive>
 void fields(Archive& a, ApplyReport& r) {

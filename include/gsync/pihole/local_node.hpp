@@ -34,6 +34,14 @@ class LocalNode final : public model::Node {
   std::vector<model::VersionInfo> versions() override;
   model::Version version(std::int64_t id) override;
   void note(const model::HistoryEntry& entry) override;
+  model::PairInfo pair(const std::string& peer) override;
+  model::Base base(const std::string& peer) override;
+  void intend(const std::string& peer, const model::Intent& intent) override;
+  void catch_up(const std::string& peer) override;
+  void settle(const std::string& peer, const model::Settlement& settlement) override;
+  void forget(const std::string& peer, bool all) override;
+  /// With whom this node was synced both ways, and what the configuration called them.
+  std::vector<std::pair<model::NodeName, std::string>> paired();
 
  private:
   class Impl;

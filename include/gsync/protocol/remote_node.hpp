@@ -53,6 +53,13 @@ class RemoteNode final : public model::Node {
   std::vector<model::VersionInfo> versions() override;
   model::Version version(std::int64_t id) override;
   void note(const model::HistoryEntry& entry) override;
+  /// The far side knows by our hello who the other node of the pair is: `peer` must be its node id.
+  model::PairInfo pair(const std::string& peer) override;
+  model::Base base(const std::string& peer) override;
+  void intend(const std::string& peer, const model::Intent& intent) override;
+  void catch_up(const std::string& peer) override;
+  void settle(const std::string& peer, const model::Settlement& settlement) override;
+  void forget(const std::string& peer, bool all) override;
 
   enum class Woken { changed, other, deadline };
   /// Waits, between two requests, until the far side says that something changed there (also when it said so during the last request),

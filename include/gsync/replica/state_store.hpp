@@ -14,6 +14,7 @@ namespace gsync::replica {
 struct HistoryFilter {
   std::string peer;        ///< the source or the target, or who started it
   std::int64_t since = 0;  ///< not older than this
+  bool conflicts = false;  ///< only those in which something was lost to something else
   bool matches(const model::HistoryEntry& entry) const;
 };
 

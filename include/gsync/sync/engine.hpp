@@ -30,6 +30,19 @@ struct Options {
   std::function<void(const Progress&)> progress;
   std::function<std::uint64_t()> bytes_sent;      ///< of the connection, for the history; may be empty
   std::function<std::uint64_t()> bytes_received;
+  bool agree = false;  ///< remember the outcome as the two nodes' base, so that they can be synced both ways from now on
+};
+
+/// Whose edit stays where both edited the same field.
+enum class Prefer : std::uint8_t { lower_id, here, there };
+
+/// What the name of a node means for a pair: `here`, `there`, or another of the `known` ones, which decides nothing here. Error{config}
+/// when nobody is called so.
+Prefer preferred(const std::string& name, const std::string& here, const std::string& there, const std::vector<std::string>& known);
+
+struct TwoWayOptions : Options {
+  Prefer prefer = Prefer::lower_id;
+  bool unite = false;  ///< two that have no common base: everything that either has
 };
 
 /// One adlist whose compiled set differs, or that only one side has compiled.
@@ -51,6 +64,29 @@ struct Result {
 /// three times) when a node changed meanwhile. Refusals and failures after the plan are written into the target's history (and into the source's when it is the one that
 /// started) before the Error goes on. Error{refused} when both have one node id (a cloned card, or a peer that is this host).
 Result replicate(model::Node& source, model::Node& target, const Options& options);
+
+/// What a two-way sync did on one of the two nodes.
+struct HalfResult {
+  model::NodeInfo info;  ///< before the run
+  model::Plan plan;
+  std::optional<model::ApplyReport> report;
+};
+
+struct TwoWayResult {
+  HalfResult here;
+  HalfResult there;
+  std::vector<model::Conflict> conflicts;
+  bool nothing_to_do() const { return here.plan.nothing_to_do() && there.plan.nothing_to_do(); }
+};
+
+/// Makes both nodes hold what their merge gives (model/merge.hpp), against the base of their last sync. Finishes first what an interrupted
+/// sync left. Locks, plans again and writes into the histories as replicate() does. Without a common base it takes a fresh Pi-hole's other
+/// side whole, joins both with `unite`, and is Error{refused} otherwise, as it is for nodes that would make a ring. After any error and any
+/// crash nothing that anybody edited is lost, and the next run goes on.
+TwoWayResult synchronise(model::Node& here, model::Node& there, const TwoWayOptions& options);
+
+/// Whether there is nothing to sync and nothing to finish, as far as `here` knows of both.
+bool agreed(model::Node& here, const model::NodeInfo& here_info, const model::NodeInfo& there_info, const model::Components& components);
 
 /// Whether `components` are the same on both by digest, as far as both can hold them.
 bool in_step(const model::NodeInfo& source, const model::NodeInfo& target, const model::Components& components);

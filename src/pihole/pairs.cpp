@@ -1,0 +1,116 @@
+#include "pairs.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "gsync/pihole/gravity.hpp"
+#include "gsync/util/codec.hpp"
+#include "gsync/util/error.hpp"
+
+namespace gsync::pihole {
+namespace {
+
+constexpr std::size_t versions_looked_at = 10;
+constexpr const char* swapped = "swapped";  // the file that was live before `pihole -g` put its own there
+
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+};
+template <class Archive>
+void fields(Archive& a, FileId& f) {
+  a(f.device, f.inode);
+}
+
+/// Makes the lists what they should be, in a publish of its own.
+void publish_lists(const Parts& parts, model::Change change, const model::Lists& wanted, const model::Records& records) {
+  const auto& now = parts.live_state.content();
+  change.action = model::Action::sync;
+  change.force = true;  // what is brought was accepted once
+  change.expected.lists = now.summary.lists;
+  change.expected.blocklist = now.summary.blocklist;
+  change.rows = model::diff(now.rows.lists, wanted);
+  const bool any_records = std::any_of(change.records.begin(), change.records.end(), [](const auto& lines) { return lines.has_value(); });
+  if (!change.rows.empty() || any_records) apply_change(parts, change, records, nullptr, nullptr);
+}
+
+/// The database that `pihole -g` moved away, if it is still one of those that Pi-hole keeps.
+std::optional<std::string> moved_away(const std::string& live_path, const FileId& file) {
+  const auto directory = live_path.substr(0, live_path.rfind('/'));
+  for (const auto* name : {"/gravity_backups/gravity.db.1", "/gravity_old.db"}) {
+    const auto path = directory + name;
+    struct stat there {};
+    if (::lstat(path.c_str(), &there) == 0 && S_ISREG(there.st_mode) && there.st_dev == file.device && there.st_ino == file.inode)
+      return path;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+model::PairBook pair_book(replica::StateStore& state, const std::string& name) {
+  return {{state.node_id(), name},
+          {[&state](const std::string& key) { return state.value(key); },
+           [&state](const std::vector<std::pair<std::string, std::string>>& values) {
+             replica::StateStore::Batch batch(state);
+             for (const auto& [key, value] : values) state.set_value(key, value);
+             batch.commit();
+           }}};
+}
+
+void catch_up(const Parts& parts, const std::string& peer, const model::Records& records) {
+  auto book = pair_book(parts.state, parts.name);
+  auto rest = book.unfinished(peer, parts.live_state.content().rows.lists, records);
+  if (!rest) return;
+  model::Change change;
+  change.source = "an interrupted sync";
+  change.started_by = fmt::format("sync on {}", parts.name);
+  change.pair = peer;
+  change.records = std::move(rest->records);
+  change.conflicts = std::move(rest->conflicts);
+  publish_lists(parts, std::move(change), rest->lists, records);
+}
+
+void notice_gravity_swap(replica::StateStore& state, const std::string& live_path, const replica::Identity& before,
+                         const replica::Identity& now) {
+  if (before.inode == now.inode && before.device == now.device) return;
+  const FileId file{before.device, before.inode};
+  if (moved_away(live_path, file)) state.set_value(swapped, util::encode(file));
+}
+
+bool bring_back(const Parts& parts, const model::Records& records) {
+  const auto bytes = parts.state.value(swapped);
+  if (!bytes || bytes->empty()) return false;
+  try {
+    const auto path = moved_away(parts.live.path(), util::decode<FileId>(*bytes));
+    if (path) {
+      sqlite::Database old(*path, sqlite::OpenMode::read_only);
+      const auto replaced = read_rows(old, shape_of(old), nullptr).lists;
+      model::Change change;
+      change.source = "what `pihole -g` had lost";
+      change.started_by = fmt::format("sync on {}", parts.name);
+      std::vector<model::Lists> before;
+      for (const auto& info : parts.state.versions()) {
+        if (before.size() == versions_looked_at) break;
+        if (auto version = parts.state.version(info.id)) before.push_back(std::move(version->lists));
+      }
+      if (auto agreed = pair_book(parts.state, parts.name).last_agreed()) before.push_back(std::move(*agreed));
+      if (const auto lists = model::brought_back(before, parts.live_state.content().rows.lists, replaced, change.conflicts))
+        publish_lists(parts, std::move(change), *lists, records);
+    }
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::busy || error.code() == ErrorCode::conflict) throw;  // the next run does it
+    model::HistoryEntry entry;
+    entry.action = model::Action::sync;
+    entry.source = entry.target = parts.name;
+    entry.outcome = model::Outcome::failed;
+    entry.text = fmt::format("what was edited while `pihole -g` ran may be lost: {}", error.what());
+    parts.state.add_history(entry);
+  }
+  parts.state.set_value(swapped, {});
+  return true;
+}
+
+}  // namespace gsync::pihole

@@ -1,0 +1,24 @@
+#pragma once
+#include <string>
+
+#include "apply.hpp"
+#include "gsync/model/pair.hpp"
+#include "gsync/replica/state_store.hpp"
+
+namespace gsync::pihole {
+
+/// The books of this node's pairs, in the state database. `name` is this node's.
+model::PairBook pair_book(replica::StateStore& state, const std::string& name);
+
+/// The node's part in an interrupted sync with `peer`: model::Node::catch_up.
+void catch_up(const Parts& parts, const std::string& peer, const model::Records& records);
+
+/// To be called when another file may be live: if `pihole -g` put it there, that is remembered until bring_back().
+void notice_gravity_swap(replica::StateStore& state, const std::string& live_path, const replica::Identity& before,
+                         const replica::Identity& now);
+
+/// What was published and edited while `pihole -g` ran is not in what it put in the place of live, but in the database that it moved away:
+/// publishes it again, if that is still there. Needs the lock. True when it may have.
+bool bring_back(const Parts& parts, const model::Records& records);
+
+}  // namespace gsync::pihole

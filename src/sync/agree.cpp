@@ -1,0 +1,57 @@
+#include "agree.hpp"
+
+#include "gsync/model/fit.hpp"
+#include "gsync/util/codec.hpp"
+#include "run_support.hpp"
+
+namespace gsync::sync {
+
+std::string base_id(const std::string& parent, const model::Lists& lists, const model::Records& records,
+                    const std::map<model::RowKey, model::SetDigest>& compiled) {
+  model::Digests digests;
+  digests.lists = model::digest_of(lists);
+  for (std::size_t i = 0; i < records.size(); ++i)
+    if (records[i]) digests.records[i] = model::digest_of(*records[i]);
+  return model::to_string(model::digest_of(parent + util::encode(digests) + util::encode(compiled)));
+}
+
+model::Components agreeable(const model::NodeInfo& a, const model::NodeInfo& b, const model::Components& wanted) {
+  auto result = wanted;
+  for (auto kind : model::record_kinds) {
+    const auto i = model::index_of(kind);
+    const bool both_have = a.digests.records[i] && b.digests.records[i];
+    const bool stuck = records_differ(a.digests, b.digests, kind) &&
+                       !(a.capabilities.records_read_only[i].empty() && b.capabilities.records_read_only[i].empty());
+    if (!both_have || stuck) result.records[i] = false;
+  }
+  return result;
+}
+
+void settle_one(model::Node& node, const model::NodeInfo& info, model::Node& other, const model::NodeInfo& other_info,
+                const std::string& id, bool caught_up, const std::string& label) {
+  auto reach = other.pair(info.node_id).reach;
+  std::erase_if(reach, [&](const model::NodeName& name) { return name.id == other_info.node_id; });
+  node.settle(other_info.node_id, {id, caught_up, label, {other_info.node_id, other_info.name}, std::move(reach)});
+}
+
+void settle_both(model::Node& first, const model::NodeInfo& first_info, model::Node& second, const model::NodeInfo& second_info,
+                 const std::string& id, bool caught_up) {
+  settle_one(second, second_info, first, first_info, id, caught_up, {});
+  settle_one(first, first_info, second, second_info, id, caught_up, second.label());
+}
+
+void agree(model::Node& first, const model::NodeInfo& first_info, model::Node& second, const model::NodeInfo& second_info,
+           const model::Components& components) {
+  const auto wanted = agreeable(first_info, second_info, components);
+  const auto parent = first.pair(second_info.node_id).base;
+  model::Intent intent;
+  intent.id = base_id(parent, first.lists(), first.records(), model::compiled_sets(first.blocklist()));
+  intent.components = wanted;
+  intent.expected = first_info.digests;
+  first.intend(second_info.node_id, intent);
+  intent.expected = second_info.digests;
+  second.intend(first_info.node_id, intent);
+  settle_both(first, first_info, second, second_info, intent.id, false);
+}
+
+}  // namespace gsync::sync
