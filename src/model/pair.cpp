@@ -97,11 +97,12 @@ Base PairBook::base(const std::string& peer) const {
   return read<Base>(store_, base_name(peer)).value_or(Base{});
 }
 
-std::optional<Lists> PairBook::last_agreed() const {
-  const auto peer = store_.value("last_pair");
-  if (!peer || peer->empty()) return std::nullopt;
-  auto base = read<Base>(store_, base_name(*peer));
-  return base ? std::optional(std::move(base->lists)) : std::nullopt;
+std::vector<Lists> PairBook::last_agreed() const {
+  std::vector<Lists> agreed;
+  if (const auto peer = store_.value("last_pair"); peer && !peer->empty())
+    if (auto base = read<Base>(store_, base_name(*peer))) agreed.push_back(std::move(base->lists));
+  if (auto parent = read<Lists>(store_, "parent_lists")) agreed.push_back(std::move(*parent));
+  return agreed;
 }
 
 void PairBook::intend(const std::string& peer, const Intent& intent, const Lists& lists, const Records& records,
@@ -154,6 +155,7 @@ void PairBook::settle(const std::string& peer, const Settlement& settlement) {
     throw Error(ErrorCode::conflict, "the sync that is to be settled is not the one that was begun here", "run it again");
   auto entry = entry_of(store_, peer);
   auto base = this->base(peer);
+  const auto parent = util::encode(base.lists);
   if (begun->components.lists) base.lists = std::move(begun->after.lists);
   for (std::size_t i = 0; i < base.records.size(); ++i)
     if (begun->components.records[i]) base.records[i] = std::move(begun->after.records[i]);
@@ -170,7 +172,8 @@ void PairBook::settle(const std::string& peer, const Settlement& settlement) {
               {entry_name(peer), util::encode(entry)},
               {begun_name(peer), {}},
               {published_name(peer), {}},
-              {"last_pair", peer}});
+              {"last_pair", peer},
+              {"parent_lists", parent}});
 }
 
 void PairBook::forget(const std::string& peer, bool all) {

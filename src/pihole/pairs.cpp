@@ -96,7 +96,7 @@ bool bring_back(const Parts& parts, const model::Records& records) {
         if (before.size() == versions_looked_at) break;
         if (auto version = parts.state.version(info.id)) before.push_back(std::move(version->lists));
       }
-      if (auto agreed = pair_book(parts.state, parts.name).last_agreed()) before.push_back(std::move(*agreed));
+      for (auto& lists : pair_book(parts.state, parts.name).last_agreed()) before.push_back(std::move(lists));
       if (const auto lists = model::brought_back(before, parts.live_state.content().rows.lists, replaced, change.conflicts))
         publish_lists(parts, std::move(change), *lists, records);
     }

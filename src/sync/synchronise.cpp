@@ -228,9 +228,8 @@ void TwoWay::merge_with_base(Merged& merged, const model::Base& base) {
   const auto fit = model::common_fit(here_info_, there_info_);
   const model::Sides sides{here_.label(), there_.label(), ours_wins()};
   if (components_.lists)
-    merged.lists = model::fitted(model::merge_lists(model::fitted(base.lists, fit), model::fitted(merged.here.lists, fit),
-                                                    model::fitted(merged.there.lists, fit), sides, merged.conflicts),
-                                 fit);
+    merged.lists = model::merge_lists(model::fitted(base.lists, fit), model::fitted(merged.here.lists, fit),
+                                      model::fitted(merged.there.lists, fit), sides, merged.conflicts, fit);
   else
     merged.lists = merged.here.lists;
   for (auto kind : model::record_kinds) {

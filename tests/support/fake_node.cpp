@@ -112,7 +112,7 @@ model::NodeInfo FakeNode::lock(util::Deadline) {
     std::vector<model::Conflict> conflicts;
     std::vector<model::Lists> before;
     for (const auto& [id, version] : kept) before.push_back(version.lists);
-    if (auto agreed = book().last_agreed()) before.push_back(*agreed);
+    for (auto& lists : book().last_agreed()) before.push_back(std::move(lists));
     if (auto lists = model::brought_back(before, lists_now, *replaced_, conflicts)) {
       model::HistoryEntry entry;
       entry.rows = model::diff(lists_now, *lists);

@@ -69,8 +69,8 @@ class PairBook {
   PairInfo info(const std::string& peer) const;
   /// Empty where there is none.
   Base base(const std::string& peer) const;
-  /// The lists of the last sync with whomever; nullopt: there was none.
-  std::optional<Lists> last_agreed() const;
+  /// The lists at the end of the last sync with whomever, and of the one before it; empty: there was none.
+  std::vector<Lists> last_agreed() const;
 
   /// Keeps what the node has, and what it is about to have. The caller has seen to `expected`.
   void intend(const std::string& peer, const Intent& intent, const Lists& lists, const Records& records, const Blocklist& blocklist);
@@ -92,7 +92,7 @@ class PairBook {
 
 /// `pihole -g` copies the lists when it begins and puts its copy in the place of the database when it ends: `now` is what came of that
 /// copy, `replaced` the database that it moved away. Gives the lists with what was published and edited in between, if there is any.
-/// `before` are lists that this node once had (before each of the last publishes, and after the last sync): that one of them which is
+/// `before` are lists that this node once had (before each of the last publishes, and after the last two syncs): that one of them which is
 /// nearest to the copy tells what was deleted, and where; without any nothing can be told.
 std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists& now, const Lists& replaced,
                                   std::vector<Conflict>& conflicts);
