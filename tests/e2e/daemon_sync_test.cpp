@@ -1,0 +1,113 @@
+// Daemons whose Pi-holes are all edited.
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <random>
+
+#include "e2e/fleet.hpp"
+#include "support/household.hpp"
+#include "support/paths.hpp"
+#include "support/two_nodes_test.hpp"
+
+namespace gsync::test {
+namespace {
+
+class DaemonSync : public TwoNodesTest {
+ protected:
+  /// The first in the middle: each of the others has it as its peer.
+  static std::unique_ptr<Fleet> star(std::size_t count, bool both_ways_configured = false) {
+    auto fleet = std::make_unique<Fleet>(count);
+    for (std::size_t i = 1; i < count; ++i) {
+      auto& node = (*fleet)[i];
+      fleet->connect(node, (*fleet)[0], "sync");
+      if (both_ways_configured) fleet->connect((*fleet)[0], node, "sync");
+      const auto first = run_here(node, {"push", (*fleet)[0].name(), "--force"});
+      EXPECT_EQ(first.exit_code, 0) << first.errors;
+    }
+    // What the later ones brought to the middle goes to the earlier ones.
+    for (std::size_t i = 1; i < count; ++i) {
+      const auto again = run_here((*fleet)[i], {"sync"});
+      EXPECT_EQ(again.exit_code, 0) << again.errors;
+    }
+    fleet->start_ftls();
+    fleet->start_daemons();
+    return fleet;
+  }
+  static CommandResult run_here(const FleetNode& node, const std::vector<std::string>& arguments) {
+    std::vector<std::string> argv{paths::binary, "--config", node.pihole.config()};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    return util::run({.argv = argv}, util::Deadline::in(std::chrono::minutes(2)));
+  }
+};
+
+TEST_F(DaemonSync, AnEditOnEitherPiholeIsServedByTheOther) {
+  const auto fleet = star(2);
+  ASSERT_TRUE(fleet->in_step());
+  for (int i = 0; i < 3; ++i) {
+    auto& where = (*fleet)[static_cast<std::size_t>(i % 2)];
+    const auto time = time_until_served(*fleet, where, fmt::format("edit{}.example", i));
+    ASSERT_TRUE(time) << fleet->logs();
+  }
+  ASSERT_TRUE(fleet->in_step());
+  EXPECT_TRUE(fleet->same());
+}
+
+/// Both daemons have the other as their peer, and both Pi-holes are edited at the same time, all the time.
+TEST_F(DaemonSync, EditsOnBothAtOnceAreAllOnBothInTheEnd) {
+  const auto fleet = star(2, true);
+  ASSERT_TRUE(fleet->in_step());
+  const int edits = 20;
+  for (int i = 0; i < edits; ++i) {
+    deny((*fleet)[0].pihole, fmt::format("first{}.example", i));
+    deny((*fleet)[1].pihole, fmt::format("second{}.example", i));
+  }
+  ASSERT_TRUE(DaemonProcess::poll([&] { return static_cast<bool>(fleet->same()); })) << fleet->logs();
+  ASSERT_TRUE(fleet->in_step());
+  for (int i = 0; i < edits; ++i)
+    for (const char* words : {"first{}.example", "second{}.example"})
+      for (std::size_t n = 0; n < 2; ++n)
+        EXPECT_TRUE(denies((*fleet)[n].pihole, fmt::format(fmt::runtime(words), i))) << words << i << " on " << n;
+}
+
+TEST_F(DaemonSync, InAStarAnEditOnAnOuterPiholeReachesAllOthers) {
+  const auto fleet = star(3);
+  ASSERT_TRUE(fleet->in_step());
+  for (std::size_t i : {1U, 2U, 0U}) {
+    const auto time = time_until_served(*fleet, (*fleet)[i], fmt::format("from{}.example", i));
+    ASSERT_TRUE(time) << fleet->logs();
+  }
+  ASSERT_TRUE(fleet->in_step());
+  EXPECT_TRUE(fleet->same());
+}
+
+/// Edits on both, and any process of either daemon dies.
+TEST_F(DaemonSync, KilledAtRandomMomentsNoEditOfEitherIsLost) {
+  const char* given = std::getenv("GSYNC_SEED");
+  const std::uint64_t number = given ? std::stoull(given) : std::random_device{}();
+  SCOPED_TRACE(fmt::format("GSYNC_SEED={}", number));
+  Random random(number);
+  const auto fleet = star(2, true);
+  ASSERT_TRUE(fleet->in_step());
+  const int kills = campaign() ? 200 : 16;
+  for (int i = 0; i < kills; ++i) {
+    auto& node = (*fleet)[static_cast<std::size_t>(i) % 2];
+    deny(node.pihole, fmt::format("edit{}.example", i));
+    // The moment is what is random; nothing is waited for.
+    std::this_thread::sleep_for(std::chrono::milliseconds(random.below(900)));
+    auto& daemon = *(*fleet)[random.below(2)].daemon;
+    const auto processes = daemon.processes();
+    const auto victim = processes.size() == 1 || random.one_in(3) ? processes.front() : processes[1 + random.below(processes.size() - 1)];
+    ::kill(victim, SIGKILL);
+    if (victim != daemon.pid()) continue;
+    ASSERT_TRUE(daemon.ended());
+    daemon.start();
+  }
+  ASSERT_TRUE(DaemonProcess::poll([&] { return static_cast<bool>(fleet->same()); })) << fleet->logs();
+  ASSERT_TRUE(fleet->in_step()) << fleet->logs();
+  for (int i = 0; i < kills; ++i)
+    for (std::size_t n = 0; n < 2; ++n) EXPECT_TRUE(denies((*fleet)[n].pihole, fmt::format("edit{}.example", i))) << i << " on " << n;
+}
+
+}  // namespace
+}  // namespace gsync::test
