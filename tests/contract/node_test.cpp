@@ -25,13 +25,13 @@ enum class Where { here, far };
 /// Runs with the node itself or with its image at the other end of a stream.
 class Nodes {
  public:
-  explicit Nodes(Where where, PiholeOptions options = {}, bool read_only = false) : local(std::move(options)) {
-    if (where == Where::here) return;
-    protocol::AgentOptions agent;
-    agent.hello = {protocol::protocol_version, "0.1.0", local.state->node_id(), local.config.node.name};
-    agent.peer = "tester";
-    agent.read_only = read_only;
-    remote_ = std::make_unique<RemoteFixture>(*local.node, agent);
+  explicit Nodes(Where where, PiholeOptions options = {}, bool read_only = false)
+      : local(std::move(options)), where_(where), read_only_(read_only) {
+    if (where == Where::far) connect(std::string(32, 'c'));
+  }
+  /// The one that asks is that node.
+  void meet(const Nodes& other) {
+    if (where_ == Where::far) connect(other.local.state->node_id());
   }
   Node& operator*() { return remote_ ? remote_->node() : *local.node; }
   Node* operator->() { return &**this; }
@@ -39,6 +39,17 @@ class Nodes {
   LocalFixture local;
 
  private:
+  void connect(const std::string& client) {
+    remote_.reset();
+    protocol::AgentOptions agent;
+    agent.hello = {protocol::protocol_version, "0.1.0", local.state->node_id(), local.config.node.name};
+    agent.peer = "tester";
+    agent.read_only = read_only_;
+    remote_ = std::make_unique<RemoteFixture>(*local.node, agent, client);
+  }
+
+  Where where_;
+  bool read_only_;
   std::unique_ptr<RemoteFixture> remote_;
 };
 
@@ -147,6 +158,7 @@ TEST_P(NodeContract, StreamsExactlyTheRowsOfTheAdlistsWishedFor) {
 TEST_P(NodeContract, MakesATargetEqualAndKeepsItsIdsAndSchema) {
   Nodes source(Where::here, pihole("ph1", 1, 3));
   Nodes target(GetParam(), pihole("ph2", 2, 7));
+  target.meet(source);
   auto path = target.local.directory.gravity();
   auto schema = dump_schema(path);
   auto ids = row_ids(path, "domainlist");
@@ -179,6 +191,7 @@ TEST_P(NodeContract, MakesATargetEqualAndKeepsItsIdsAndSchema) {
 TEST_P(NodeContract, TakesAWholeDatabase) {
   Nodes source(Where::here, pihole("ph1", 1, 3));
   Nodes target(GetParam(), pihole("ph2", 2, 7));
+  target.meet(source);
   auto options = pull();
   options.full = true;
   options.force = true;
@@ -188,6 +201,64 @@ TEST_P(NodeContract, TakesAWholeDatabase) {
   EXPECT_EQ(target->describe().digests, source->describe().digests);
   EXPECT_EQ(integrity(target.local.directory.gravity()), "ok");
   EXPECT_EQ(row_ids(target.local.directory.gravity(), "adlist"), row_ids(source.local.directory.gravity(), "adlist"));
+}
+
+sync::TwoWayOptions both_ways() {
+  sync::TwoWayOptions options;
+  options.action = model::Action::sync;
+  options.started_by = "test";
+  return options;
+}
+
+TEST_P(NodeContract, IsSyncedBothWays) {
+  Nodes here(Where::here, pihole("ph1", 1, 3));
+  Nodes there(GetParam(), pihole("ph2", 2, 7));
+  there.meet(here);
+  auto first = both_ways();
+  first.unite = true;
+  sync::synchronise(*here, *there, first);
+  EXPECT_EQ(here->describe().digests, there->describe().digests);
+  execute(here.local.directory.gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'here.example.com')");
+  execute(there.local.directory.gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'there.example.com')");
+  const auto result = sync::synchronise(*here, *there, both_ways());
+  ASSERT_TRUE(result.here.report);
+  ASSERT_TRUE(result.there.report);
+  EXPECT_EQ(here->describe().digests, there->describe().digests);
+  for (auto* node : {&here, &there}) {
+    EXPECT_EQ(integrity(node->local.directory.gravity()), "ok");
+    EXPECT_EQ(number(node->local.directory.gravity(), "SELECT count(*) FROM domainlist WHERE domain LIKE '%here.example.com'"), 2);
+  }
+  EXPECT_TRUE(sync::synchronise(*here, *there, both_ways()).nothing_to_do());
+  const auto id = here.local.state->node_id();
+  EXPECT_EQ(there->base(id).lists.size(), there->lists().size());
+  EXPECT_EQ(there->pair(id).base, here->pair(there.local.state->node_id()).base);
+}
+
+TEST_P(NodeContract, FinishesAnIntentThatOnlyTheOtherHasCarriedOut) {
+  Nodes node(GetParam());
+  const std::string peer(32, 'c');
+  auto info = node->lock(soon());
+  model::Intent intent;
+  intent.id = "some sync";
+  intent.rows = {{{model::Table::domain, model::kind::deny_exact, "intended.example.com"}, std::nullopt, model::Row{}}};
+  EXPECT_EQ(code_of([&] { node->intend(peer, intent); }), ErrorCode::conflict) << "for another version";
+  intent.expected = info.digests;
+  node->intend(peer, intent);
+  EXPECT_EQ(node->pair(peer).intent, "some sync");
+  execute(node.local.directory.gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'edited.example.com')");
+  node->catch_up(peer);
+  EXPECT_EQ(number(node.local.directory.gravity(),
+                   "SELECT count(*) FROM domainlist WHERE domain IN ('intended.example.com', 'edited.example.com')"),
+            2);
+  const auto published = node.local.state->versions().size();
+  node->catch_up(peer);
+  EXPECT_EQ(node.local.state->versions().size(), published) << "once";
+  EXPECT_EQ(code_of([&] { node->settle(peer, {"another sync", true, {}, {peer, "client"}, {}}); }), ErrorCode::conflict);
+  node->settle(peer, {"some sync", true, {}, {peer, "client"}, {}});
+  EXPECT_EQ(node->pair(peer).base, "some sync");
+  EXPECT_TRUE(node->pair(peer).intent.empty());
+  node->forget(peer, true);
+  EXPECT_TRUE(node->pair(peer).base.empty());
 }
 
 TEST_P(NodeContract, RefusesAChangeThatWasMadeForAnotherVersion) {
@@ -321,6 +392,7 @@ TEST_P(NodeContract, SaysThatItIsDamagedAndIsMendedByAWholeCopy) {
     auto options = pihole("ph2", 1, 3);
     options.backups = true;
     Nodes target(GetParam(), options);
+    target.meet(source);
     auto path = target.local.directory.gravity();
     break_database(path, damage);
     auto info = target->describe();
@@ -339,6 +411,7 @@ TEST_P(NodeContract, RefusesAWholeCopyWithATriggerThatThisPiholeDoesNotHave) {
   Nodes source(Where::here, pihole("ph1", 1, 3));
   execute(source.local.directory.gravity(), "CREATE TRIGGER evil AFTER INSERT ON domainlist BEGIN DELETE FROM gravity; END");
   Nodes target(GetParam(), pihole("ph2", 2, 7));
+  target.meet(source);
   auto before = target->describe();
   auto options = pull();
   options.full = options.force = true;
@@ -387,6 +460,7 @@ TEST_P(NodeContract, MakesEditsAgainThatWereMadeOnTheOldVersionWhileItWasReplace
   options.gravity = GravityBuilder().household(household);
   Nodes source(Where::here, options);
   Nodes target(GetParam(), pihole("ph2", 1, 7));
+  target.meet(source);
   const auto live = target.local.directory.gravity();
   const auto old = inode_of(live);
   auto writer = std::make_unique<LocklessWriter>(live);

@@ -28,7 +28,7 @@ std::unique_ptr<pihole::LocalNode> LocalFixture::another() const {
   return std::make_unique<pihole::LocalNode>(installation, config, *other_state_, *files, clock, "0.1.0");
 }
 
-RemoteFixture::RemoteFixture(model::Node& served, const protocol::AgentOptions& options) {
+RemoteFixture::RemoteFixture(model::Node& served, const protocol::AgentOptions& options, const std::string& client) {
   int ends[2];
   GSYNC_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
   far_ = std::make_unique<util::FdStream>(util::Fd(ends[1]));
@@ -42,7 +42,7 @@ RemoteFixture::RemoteFixture(model::Node& served, const protocol::AgentOptions& 
   });
   protocol::Hello hello;
   hello.software = "0.1.0";
-  hello.node_id = std::string(32, 'c');
+  hello.node_id = client;
   hello.name = "client";
   remote_ = std::make_unique<protocol::RemoteNode>(std::make_unique<util::FdStream>(util::Fd(ends[0])), "far", hello, protocol::Limits{});
 }

@@ -57,7 +57,8 @@ class LocalFixture {
 /// A node behind a RemoteNode and an Agent on a socket pair.
 class RemoteFixture {
  public:
-  RemoteFixture(model::Node& served, const protocol::AgentOptions& options);
+  /// `client` is the node id of who asks.
+  RemoteFixture(model::Node& served, const protocol::AgentOptions& options, const std::string& client = std::string(32, 'c'));
   ~RemoteFixture();
   model::Node& node() { return *remote_; }
 

@@ -75,7 +75,8 @@ TEST(CommandLine, SuggestsTheCommandThatWasMeant) {
 }
 
 TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
-  EXPECT_EQ(error_of({}).code(), ErrorCode::config);
+  EXPECT_EQ(error_of({"--dri-run"}).code(), ErrorCode::config);
+  EXPECT_EQ(error_of({"sync", "--full"}).code(), ErrorCode::config);
   EXPECT_EQ(error_of({"pull", "--dri-run"}).code(), ErrorCode::config);
   EXPECT_EQ(error_of({"pull", "ph1", "ph2"}).code(), ErrorCode::config);
   EXPECT_EQ(error_of({"restore", "-1"}).code(), ErrorCode::config);
@@ -84,6 +85,11 @@ TEST(CommandLine, RefusesWhatItDoesNotUnderstand) {
   EXPECT_EQ(error_of({"info", "--quiet", "--verbose"}).code(), ErrorCode::config);
   EXPECT_EQ(error_of({"history", "--id", "3", "--rows"}).code(), ErrorCode::config);
   EXPECT_EQ(error_of({"pull", "--full", "--only", "lists"}).code(), ErrorCode::config);
+}
+
+TEST(CommandLine, WithoutACommandItSyncs) {
+  EXPECT_EQ(parse({}).invocation->command, Command::sync);
+  EXPECT_EQ(parse({"--json"}).invocation->command, Command::sync);
 }
 
 TEST(CommandLine, ExplainsEveryCommandWithExamples) {

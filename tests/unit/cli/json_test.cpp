@@ -66,8 +66,8 @@ TEST(Json, KeepsTheKeysOfAResult) {
   ASSERT_EQ(j["rows"].size(), 1u);
   EXPECT_EQ(j["rows"][0], expected);
   EXPECT_EQ(keys(j["counts"]),
-            (std::vector<std::string>{"adlists_compiled", "blocklist_added", "blocklist_removed", "records_added", "records_removed",
-                                      "rows_added", "rows_changed", "rows_removed", "whole_database"}));
+            (std::vector<std::string>{"adlists_compiled", "blocklist_added", "blocklist_removed", "conflicts", "records_added",
+                                      "records_removed", "rows_added", "rows_changed", "rows_removed", "whole_database"}));
 }
 
 TEST(Json, LeavesTheReportOutOfADryRun) {
