@@ -27,14 +27,16 @@ void fields(Archive& a, Entry& e) {
 struct Begun {
   std::string id;
   bool ours_wins = true;
+  std::set<RowKey> only_here;
   Components components;
   Lists lists;
   Records records;
   Base after;
+  std::vector<Conflict> conflicts;
 };
 template <class Archive>
 void fields(Archive& a, Begun& b) {
-  a(b.id, b.ours_wins, b.components, b.lists, b.records, b.after);
+  a(b.id, b.ours_wins, b.only_here, b.components, b.lists, b.records, b.after, b.conflicts);
 }
 
 constexpr const char* directory = "pairs";
@@ -107,7 +109,8 @@ std::vector<Lists> PairBook::last_agreed() const {
 
 void PairBook::intend(const std::string& peer, const Intent& intent, const Lists& lists, const Records& records,
                       const Blocklist& blocklist) {
-  Begun begun{intent.id, intent.ours_wins, intent.components, lists, records, {patched(lists, intent.rows), {}, {}}};
+  Begun begun{intent.id, intent.ours_wins, intent.only_here, intent.components, lists, records, {}, intent.conflicts};
+  begun.after.lists = patched(lists, intent.rows);
   for (auto kind : record_kinds) {
     const auto i = index_of(kind);
     if (intent.components.records[i]) begun.after.records[i] = intent.records[i] ? intent.records[i] : records[i];
@@ -129,7 +132,7 @@ std::vector<std::pair<std::string, std::string>> PairBook::published(const std::
   return {{published_name(peer), entry_of(store_, peer).intent}};
 }
 
-std::optional<Unfinished> PairBook::unfinished(const std::string& peer, const Lists& now, const Records& records_now) const {
+std::optional<Unfinished> PairBook::unfinished(const std::string& peer, const Lists& now, const Records& records_now, Fit fit) const {
   const auto begun = read<Begun>(store_, begun_name(peer));
   if (!begun) return std::nullopt;
   Unfinished rest;
@@ -137,7 +140,9 @@ std::optional<Unfinished> PairBook::unfinished(const std::string& peer, const Li
   // What is here now are edits of this node's people, and what was intended came from the other.
   const Sides sides{self_.name, entry.peer.name.empty() ? std::string("the other node") : entry.peer.name, begun->ours_wins};
   const bool lists_are_live = store_.value(published_name(peer)) == begun->id;
-  rest.lists = lists_are_live ? now : merge_lists(begun->lists, now, begun->after.lists, sides, rest.conflicts);
+  // The publish of the lists has written them into the history. Where there was nothing to publish nobody has.
+  if (!lists_are_live || diff(begun->lists, begun->after.lists).empty()) rest.conflicts = begun->conflicts;
+  rest.lists = lists_are_live ? now : merge_lists(begun->lists, now, begun->after.lists, sides, rest.conflicts, fit);
   for (auto kind : record_kinds) {
     const auto i = index_of(kind);
     const auto& before = begun->records[i];
@@ -156,7 +161,11 @@ void PairBook::settle(const std::string& peer, const Settlement& settlement) {
   auto entry = entry_of(store_, peer);
   auto base = this->base(peer);
   const auto parent = util::encode(base.lists);
-  if (begun->components.lists) base.lists = std::move(begun->after.lists);
+  if (begun->components.lists) {
+    entry.lists = digest_of(begun->after.lists);
+    base.lists = std::move(begun->after.lists);
+    for (const auto& key : begun->only_here) base.lists.erase(key);
+  }
   for (std::size_t i = 0; i < base.records.size(); ++i)
     if (begun->components.records[i]) base.records[i] = std::move(begun->after.records[i]);
   if (begun->components.blocklist && !settlement.caught_up) base.compiled = std::move(begun->after.compiled);
@@ -165,7 +174,6 @@ void PairBook::settle(const std::string& peer, const Settlement& settlement) {
   entry.peer = settlement.peer;
   if (!settlement.label.empty()) entry.label = settlement.label;
   entry.reach = settlement.reach;
-  entry.lists = digest_of(base.lists);
   for (std::size_t i = 0; i < base.records.size(); ++i)
     entry.records[i] = base.records[i] ? std::optional(digest_of(*base.records[i])) : std::nullopt;
   store_.set({{base_name(peer), util::encode(base)},
@@ -203,7 +211,7 @@ std::vector<std::pair<NodeName, std::string>> PairBook::peers() const {
 }
 
 std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists& now, const Lists& replaced,
-                                  std::vector<Conflict>& conflicts) {
+                                  std::vector<Conflict>& conflicts, Fit fit) {
   const Lists* nearest = nullptr;
   std::size_t distance = 0;
   for (const auto& lists : before) {
@@ -214,7 +222,7 @@ std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists&
   }
   if (nearest == nullptr) return std::nullopt;
   // What was edited while it ran is younger than what it copied.
-  auto lists = merge_lists(*nearest, now, replaced, {"the copy of `pihole -g`", "the database before it", false}, conflicts);
+  auto lists = merge_lists(*nearest, now, replaced, {"the copy of `pihole -g`", "the database before it", false}, conflicts, fit);
   return diff(now, lists).empty() ? std::nullopt : std::optional(std::move(lists));
 }
 

@@ -33,7 +33,18 @@ void publish_lists(const Parts& parts, model::Change change, const model::Lists&
   change.expected.blocklist = now.summary.blocklist;
   change.rows = model::diff(now.rows.lists, wanted);
   const bool any_records = std::any_of(change.records.begin(), change.records.end(), [](const auto& lines) { return lines.has_value(); });
-  if (!change.rows.empty() || any_records) apply_change(parts, change, records, nullptr, nullptr);
+  if (!change.rows.empty() || any_records) {
+    apply_change(parts, change, records, nullptr, nullptr);
+  } else if (!change.conflicts.empty()) {
+    model::HistoryEntry entry;
+    entry.action = change.action;
+    entry.source = change.source;
+    entry.target = parts.name;
+    entry.started_by = change.started_by;
+    entry.counts.conflicts = change.conflicts.size();
+    entry.conflicts = std::move(change.conflicts);
+    parts.state.add_history(entry);
+  }
 }
 
 /// The database that `pihole -g` moved away, if it is still one of those that Pi-hole keeps.
@@ -62,7 +73,8 @@ model::PairBook pair_book(replica::StateStore& state, const std::string& name) {
 
 void catch_up(const Parts& parts, const std::string& peer, const model::Records& records) {
   auto book = pair_book(parts.state, parts.name);
-  auto rest = book.unfinished(peer, parts.live_state.content().rows.lists, records);
+  const auto& now = parts.live_state.content();
+  auto rest = book.unfinished(peer, now.rows.lists, records, model::fit_of(now.summary.capabilities));
   if (!rest) return;
   model::Change change;
   change.source = "an interrupted sync";
@@ -97,7 +109,9 @@ bool bring_back(const Parts& parts, const model::Records& records) {
         if (auto version = parts.state.version(info.id)) before.push_back(std::move(version->lists));
       }
       for (auto& lists : pair_book(parts.state, parts.name).last_agreed()) before.push_back(std::move(lists));
-      if (const auto lists = model::brought_back(before, parts.live_state.content().rows.lists, replaced, change.conflicts))
+      const auto& now = parts.live_state.content();
+      const auto fit = model::fit_of(now.summary.capabilities);
+      if (const auto lists = model::brought_back(before, now.rows.lists, replaced, change.conflicts, fit))
         publish_lists(parts, std::move(change), *lists, records);
     }
   } catch (const Error& error) {

@@ -232,6 +232,7 @@ void check(const model::Intent& intent) {
   check_text(intent.id, max_name, "the id of a sync");
   check_rows(intent.rows);
   check_sets(intent.compiled);
+  check_conflicts(intent.conflicts);
 }
 
 void check(const model::Settlement& settlement) {

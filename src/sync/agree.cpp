@@ -47,9 +47,12 @@ void agree(model::Node& first, const model::NodeInfo& first_info, model::Node& s
   model::Intent intent;
   intent.id = base_id(parent, first.lists(), first.records(), model::compiled_sets(first.blocklist()));
   intent.components = wanted;
+  const auto fit = model::common_fit(first_info, second_info);
   intent.expected = first_info.digests;
+  intent.only_here = model::unfit(first.lists(), fit);
   first.intend(second_info.node_id, intent);
   intent.expected = second_info.digests;
+  intent.only_here = model::unfit(second.lists(), fit);
   second.intend(first_info.node_id, intent);
   settle_both(first, first_info, second, second_info, intent.id, false);
 }

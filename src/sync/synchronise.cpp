@@ -54,7 +54,8 @@ class TwoWay {
   void start_from_nothing(Merged& merged);
   TwoWayResult plan(Merged& merged);
   model::Plan plan_for(const model::NodeState& target, const model::NodeInfo& other, const Merged& merged);
-  model::Intent intent_for(const HalfResult& half, const Merged& merged, const std::string& id, bool ours_wins) const;
+  model::Intent intent_for(const HalfResult& half, const model::NodeState& node, const Merged& merged, const std::string& id,
+                           bool ours_wins) const;
   void carry_out(TwoWayResult& result, const Merged& merged);
   void apply(model::Node& node, HalfResult& half, model::Node& other, const std::string& other_id);
   void note_conflicts(model::Node& node, const HalfResult& half, const model::Node& other, const std::vector<model::Conflict>& conflicts);
@@ -264,13 +265,21 @@ void TwoWay::start_from_nothing(Merged& merged) {
 }
 
 model::Plan TwoWay::plan_for(const model::NodeState& target, const model::NodeInfo& other, const Merged& merged) {
-  const model::NodeState wanted{other, merged.lists, merged.records, merged.blocklist};
+  model::NodeState wanted{other, merged.lists, merged.records, merged.blocklist};
+  // What the other could not hold so far was no part of the merge. If it can now, the next one takes it there.
+  for (const auto& key : model::unfit(target.lists, model::common_fit(here_info_, there_info_))) {
+    if (key.kind == model::kind::allow_list && merged.lists.contains({model::Table::adlist, model::kind::block_list, key.name})) continue;
+    auto row = target.lists.at(key);
+    std::erase_if(row.groups, [&](const model::RowKey& group) { return !merged.lists.contains(group); });
+    wanted.lists.emplace(key, std::move(row));
+  }
   auto plan = model::plan_replication(wanted, target, components_, options_.shrink);
   plan.change.action = options_.action;
   plan.change.started_by = options_.started_by;
   plan.change.expected = target.info.digests;
   plan.change.force = options_.force;
-  plan.change.conflicts = merged.conflicts;
+  const auto noted = std::min(merged.conflicts.size(), model::HistoryEntry::max_rows);
+  plan.change.conflicts.assign(merged.conflicts.begin(), merged.conflicts.begin() + static_cast<std::ptrdiff_t>(noted));
   return plan;
 }
 
@@ -284,14 +293,18 @@ TwoWayResult TwoWay::plan(Merged& merged) {
   return result;
 }
 
-model::Intent TwoWay::intent_for(const HalfResult& half, const Merged& merged, const std::string& id, bool ours_win) const {
+model::Intent TwoWay::intent_for(const HalfResult& half, const model::NodeState& node, const Merged& merged, const std::string& id,
+                                 bool ours_win) const {
   model::Intent intent;
   intent.id = id;
   intent.expected = half.info.digests;
   intent.ours_wins = ours_win;
+  for (const auto& key : model::unfit(node.lists, model::common_fit(here_info_, there_info_)))
+    if (!merged.lists.contains(key)) intent.only_here.insert(key);
   intent.components = components_;
   intent.rows = half.plan.change.rows;
   intent.records = half.plan.change.records;
+  intent.conflicts = half.plan.change.conflicts;
   const auto sets = model::compiled_sets(merged.blocklist);
   for (const auto& wish : half.plan.change.wishes)
     if (auto set = sets.find(wish.key); set != sets.end()) intent.compiled.insert(*set);
@@ -302,8 +315,8 @@ void TwoWay::carry_out(TwoWayResult& result, const Merged& merged) {
   const auto& here_id = here_info_.node_id;
   const auto& there_id = there_info_.node_id;
   const auto id = base_id(here_.pair(there_id).base, merged.lists, merged.records, model::compiled_sets(merged.blocklist));
-  here_.intend(there_id, intent_for(result.here, merged, id, ours_wins()));
-  there_.intend(here_id, intent_for(result.there, merged, id, !ours_wins()));
+  here_.intend(there_id, intent_for(result.here, merged.here, merged, id, ours_wins()));
+  there_.intend(here_id, intent_for(result.there, merged.there, merged, id, !ours_wins()));
   apply(here_, result.here, there_, there_id);
   apply(there_, result.there, here_, here_id);
   settle_both(here_, here_info_, there_, there_info_, id, false);

@@ -113,7 +113,7 @@ model::NodeInfo FakeNode::lock(util::Deadline) {
     std::vector<model::Lists> before;
     for (const auto& [id, version] : kept) before.push_back(version.lists);
     for (auto& lists : book().last_agreed()) before.push_back(std::move(lists));
-    if (auto lists = model::brought_back(before, lists_now, *replaced_, conflicts)) {
+    if (auto lists = model::brought_back(before, lists_now, *replaced_, conflicts, model::fit_of(info.capabilities))) {
       model::HistoryEntry entry;
       entry.rows = model::diff(lists_now, *lists);
       entry.conflicts = conflicts;
@@ -193,6 +193,8 @@ model::ApplyReport FakeNode::apply(const model::Change& change, model::Blocklist
   kept[version.info.id] = std::move(version);
   lists_now = std::move(new_lists);
   compiled = std::move(new_sets);
+  if (rows && !change.whole_copy)
+    for (std::size_t i = 0; i < change.wishes.size(); ++i) statistics[change.wishes[i].key] = rows->answers()[i].statistics;
   records_now = std::move(new_records);
   if (!change.pair.empty())
     for (auto& [key, value] : book().published(change.pair)) books[key] = value;
@@ -279,7 +281,7 @@ void FakeNode::intend(const std::string& peer, const model::Intent& intent) {
 
 void FakeNode::catch_up(const std::string& peer) {
   called("catch_up");
-  auto rest = book().unfinished(peer, lists_now, records_now);
+  auto rest = book().unfinished(peer, lists_now, records_now, model::fit_of(info.capabilities));
   if (!rest) return;
   if (on_call) on_call("publish");
   model::HistoryEntry entry;

@@ -23,10 +23,12 @@ struct Intent {
   std::string id;                        ///< made of what will be on both, and of the base before it
   Digests expected;                      ///< of the node, else Error{conflict}
   bool ours_wins = true;                 ///< of an edit that arrives in the middle and the merge
+  std::set<RowKey> only_here;            ///< rows of this node that the other one cannot hold: not in the base
   Components components;                 ///< the others keep their base
   std::vector<RowChange> rows;           ///< what makes the node's lists the merged ones
   Records records;                       ///< nullopt: they are as they will be
   std::map<RowKey, SetDigest> compiled;  ///< as they will be, of the adlists whose compile changes
+  std::vector<Conflict> conflicts;       ///< of the merge, for the history of whoever has to finish it
 };
 
 /// How a two-way sync ended: what was intended is on both nodes, and is their base now.
@@ -76,8 +78,9 @@ class PairBook {
   void intend(const std::string& peer, const Intent& intent, const Lists& lists, const Records& records, const Blocklist& blocklist);
   /// The values that say that the intended lists are live, for the transaction that says so of the publish.
   std::vector<std::pair<std::string, std::string>> published(const std::string& peer) const;
-  /// Of the intent that is not settled, if there is one. Whether records were set is not in the books: they are compared.
-  std::optional<Unfinished> unfinished(const std::string& peer, const Lists& now, const Records& records_now) const;
+  /// Of the intent that is not settled, if there is one, for a node that holds `fit`. Whether records were set is not in the books: they are
+  /// compared.
+  std::optional<Unfinished> unfinished(const std::string& peer, const Lists& now, const Records& records_now, Fit fit) const;
   /// Error{conflict} when that is not what was intended.
   void settle(const std::string& peer, const Settlement& settlement);
   /// The intent, of which nothing was published on either node; with `all` everything, as if the two had never synced.
@@ -95,7 +98,7 @@ class PairBook {
 /// `before` are lists that this node once had (before each of the last publishes, and after the last two syncs): that one of them which is
 /// nearest to the copy tells what was deleted, and where; without any nothing can be told.
 std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists& now, const Lists& replaced,
-                                  std::vector<Conflict>& conflicts);
+                                  std::vector<Conflict>& conflicts, Fit fit);
 
 /// The nodes that both reach: with them the two would make a ring, in which each edit meets itself.
 std::vector<NodeName> ring_of(const PairInfo& a, const PairInfo& b);
@@ -106,7 +109,7 @@ void fields(Archive& a, NodeName& n) {
 }
 template <class Archive>
 void fields(Archive& a, Intent& i) {
-  a(i.id, i.expected, i.ours_wins, i.components, i.rows, i.records, i.compiled);
+  a(i.id, i.expected, i.ours_wins, i.only_here, i.components, i.rows, i.records, i.compiled, i.conflicts);
 }
 template <class Archive>
 void fields(Archive& a, Settlement& s) {
