@@ -121,6 +121,7 @@ model::NodeInfo FakeNode::lock(util::Deadline) {
       lists_now = *lists;
     }
     replaced_.reset();
+    std::erase_if(compiled, [&](const auto& set) { return !lists_now.contains(set.first); });
   }
   return described();
 }
