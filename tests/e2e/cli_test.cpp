@@ -55,7 +55,7 @@ TEST(CommandLineProgram, PrintsItsVersion) {
 
 TEST(CommandLineProgram, ExitsWithTwoForWrongUsage) {
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-           {}, {"pul"}, {"pull", "--dri-run"}, {"pull", "a", "b"}, {"pull", "--only", "list"}, {"restore", "x"}}) {
+           {"--dri-run"}, {"pul"}, {"pull", "--dri-run"}, {"pull", "a", "b"}, {"pull", "--only", "list"}, {"restore", "x"}}) {
     auto result = gravity_sync(arguments);
     EXPECT_EQ(result.exit_code, 2);
     EXPECT_EQ(result.output, "");

@@ -53,7 +53,7 @@ TEST_F(Output, JsonHasTheSameKeysWhateverHappened) {
   expect_keys(pulled["rows"][0], {"table", "kind", "name", "change", "before", "after"}, "a row of pull");
   expect_keys(pulled["counts"],
               {"rows_added", "rows_changed", "rows_removed", "adlists_compiled", "blocklist_added", "blocklist_removed", "records_added",
-               "records_removed", "whole_database"},
+               "records_removed", "conflicts", "whole_database"},
               "counts");
   const auto again = parsed(nodes.run({"pull", "--json"}));
   expect_keys(again, run_keys, "second pull");
@@ -67,7 +67,10 @@ TEST_F(Output, JsonHasTheSameKeysWhateverHappened) {
   const std::set<std::string> entry{"id",   "time",   "action",     "source",         "target",  "started_by", "outcome",
                                     "text", "counts", "bytes_sent", "bytes_received", "version", "dns_paused"};
   expect_keys(history["history"][0], entry, "history");
-  expect_keys(parsed(nodes.run({"history", "--id", "1", "--json"})), with(entry, {"rows", "records", "rows_left_out"}), "history --id");
+  expect_keys(parsed(nodes.run({"history", "--id", "1", "--json"})), with(entry, {"rows", "records", "rows_left_out", "conflicts"}),
+              "history --id");
+  expect_keys(parsed(nodes.run({"sync", "--json"})),
+              {"action", "dry_run", "nothing_to_do", "here", "there", "conflicts", "bytes_sent", "bytes_received"}, "sync");
   const auto versions = parsed(nodes.run({"restore", "--json"}));
   expect_keys(versions["versions"][0], {"id", "time", "reason", "list_rows", "records", "bytes"}, "versions");
   expect_keys(parsed(nodes.run({"info", "--json"})), {"node", "pihole", "ftl", "not_synced", "peers"}, "info");
