@@ -111,6 +111,7 @@ PiholeOptions options_of(const std::string& name, std::uint64_t numbering, const
 sync::Options engine_options(Operation operation) {
   sync::Options options;
   options.action = operation == Operation::undo                                                     ? model::Action::undo
+                   : operation == Operation::sync                                      ? model::Action::sync
                    : operation == Operation::push || operation == Operation::full_push ? model::Action::push
                                                                                        : model::Action::pull;
   options.full = operation == Operation::full_pull || operation == Operation::full_push;
@@ -269,6 +270,7 @@ void Pair::prepare() {
     // A publish of rows that people edit, which can be made again on the shadow.
     execute(source_->gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'earlier.example')");
     run_before(pushes(operation) ? Operation::push : Operation::pull);
+    if (operation == Operation::sync) run_before(operation);  // equal, they agree on a base
   }
   if (!scenario_.only_records) edit_source();
   if (scenario_.records || scenario_.only_records) {
@@ -351,6 +353,12 @@ RunResult Pair::run(Side side, const Fault& fault) {
     const auto options = engine_options(scenario_.operation);
     if (scenario_.operation == Operation::undo) return !sync::restore(node.node, version_, options).report;
     protocol::RemoteNode peer(std::make_unique<util::FdStream>(std::move(*near)), "ph1", hello_of(node), protocol::Limits{});
+    if (scenario_.operation == Operation::sync) {
+      sync::TwoWayOptions both;
+      static_cast<sync::Options&>(both) = options;
+      const auto result = sync::synchronise(node.node, peer, both);
+      return !result.here.report && !result.there.report;
+    }
     const auto result = pushes(scenario_.operation) ? sync::replicate(node.node, peer, options) : sync::replicate(peer, node.node, options);
     return !result.report;
   });

@@ -17,7 +17,7 @@
 
 namespace gsync::test {
 
-enum class Operation : unsigned char { pull, push, full_pull, full_push, undo };
+enum class Operation : unsigned char { pull, push, full_pull, full_push, undo, sync };
 enum class Side : unsigned char { initiator, agent };
 
 /// What is done, and from where.

@@ -112,6 +112,7 @@ std::vector<Case> cases() {
       {"FullPush", {.operation = Operation::full_push, .again = true}},
       {"Undo", {.operation = Operation::undo, .again = true}},
       {"RepairingPull", {.operation = Operation::full_pull, .again = true, .damaged = true}},
+      {"Sync", {.operation = Operation::sync, .again = true, .records = true}},
       {"PullWithoutExchange", {.again = true, .filesystem = {.exchange = false, .leases = false}}},
   };
   constexpr unsigned changes = Kind::change | Kind::stream | Kind::child;
