@@ -1,5 +1,6 @@
 #include "pairs.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -45,6 +46,13 @@ void publish_lists(const Parts& parts, model::Change change, const model::Lists&
     entry.conflicts = std::move(change.conflicts);
     parts.state.add_history(entry);
   }
+}
+
+/// When `pihole -g` made the file that is live now, and copied the lists into it; nullopt where the filesystem does not keep it.
+std::optional<std::int64_t> born(const std::string& path) {
+  struct statx file {};
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BTIME, &file) != 0 || (file.stx_mask & STATX_BTIME) == 0) return std::nullopt;
+  return file.stx_btime.tv_sec;
 }
 
 /// The database that `pihole -g` moved away, if it is still one of those that Pi-hole keeps.
@@ -104,8 +112,11 @@ bool bring_back(const Parts& parts, const model::Records& records) {
       change.source = "what `pihole -g` had lost";
       change.started_by = fmt::format("sync on {}", parts.name);
       std::vector<model::Lists> before;
+      const auto begun = born(parts.live.path());
       for (const auto& info : parts.state.versions()) {
         if (before.size() == versions_looked_at) break;
+        // What was there before a publish in the middle of `pihole -g` may have edits that the copy does not.
+        if (begun && info.time > *begun) continue;
         if (auto version = parts.state.version(info.id)) before.push_back(std::move(version->lists));
       }
       for (auto& lists : pair_book(parts.state, parts.name).last_agreed()) before.push_back(std::move(lists));
