@@ -12,11 +12,12 @@ ExitCode run_agent(Context& context) {
   protocol::AgentOptions options;
   options.hello = context.hello();
   options.peer = invocation.peer;
+  options.greeted = [&](const protocol::Hello& theirs) { context.greeted(theirs); };
   options.read_only = invocation.read_only;
   options.may_change = [&](const std::string& peer) { daemon::require_not_paused(context.state(), peer, context.here().label()); };
   util::FdStream stream(util::Fd(0), util::Fd(1));
   context.output().detail(fmt::format("serving {}", invocation.peer.empty() ? "a peer" : invocation.peer));
-  protocol::serve(context.here(), stream, options);
+  protocol::serve(context.shared(), stream, options);
   context.output().detail("the peer is done");
   return ExitCode::done;
 }

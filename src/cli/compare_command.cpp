@@ -12,6 +12,15 @@ namespace {
 /// How many lines of a section are shown without --all.
 constexpr std::size_t section_limit = 20;
 
+model::Kept kept_of(model::SharedNode& here, const model::Components& components) {
+  auto kept = here.kept();
+  if (!components.lists) kept.rows.clear();
+  for (auto kind : model::record_kinds) {
+    if (!components.records[model::index_of(kind)]) kept.records[model::index_of(kind)].clear();
+  }
+  return kept;
+}
+
 }  // namespace
 
 ExitCode run_compare(Context& context) {
@@ -19,7 +28,8 @@ ExitCode run_compare(Context& context) {
   auto& output = context.output();
   auto connection = context.connect(context.peer());
   auto components = invocation.only.value_or(context.config().sync.components);
-  auto comparison = sync::compare(context.here(), *connection.node, components);
+  auto comparison = sync::compare(context.shared(), *connection.node, components);
+  comparison.kept_here = kept_of(context.shared(), components);
   const auto here = context.here().label();
   const auto there = connection.node->label();
   if (output.options().json) {

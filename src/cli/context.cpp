@@ -105,6 +105,10 @@ Context::Context(const Invocation& invocation, Output& output)
   prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
   state_ = std::make_unique<replica::StateStore>(config_.node.state_directory, clock_);
   here_ = std::make_unique<pihole::LocalNode>(installation_, config_, *state_, files_, clock_, software_version(), root_helper_.get());
+  const model::SharedNode::Memory memory{[this] { return state_->value("shared"); },
+                                         [this](const std::string& bytes) { state_->set_value("shared", bytes); }};
+  shared_ = std::make_unique<model::SharedNode>(*here_, config_.sync.shrink, memory);
+  shared_->keep(config_.sync.keep_local);
 }
 
 ssh::Defaults Context::ssh_defaults() const {
@@ -119,7 +123,7 @@ daemon::Helpers Context::share_helpers() const {
 }
 
 protocol::Hello Context::hello() const {
-  return {protocol::protocol_version, software_version(), state_->node_id(), here_->label()};
+  return {protocol::protocol_version, software_version(), state_->node_id(), here_->label(), config_.sync.keep_local};
 }
 
 void Context::check_key_files(const config::PeerConfig& peer) const {
@@ -139,6 +143,7 @@ Context::Connection Context::connect(const config::PeerConfig& peer) {
     connection.node = std::make_unique<protocol::RemoteNode>(std::move(stream), peer.name, hello(),
                                                              protocol::Limits{peer.connect_timeout, peer.idle_timeout});
     const auto& theirs = connection.node->peer_hello();
+    greeted(theirs);
     output_.detail(fmt::format("{} is {} with gravity-sync {}", peer.name, theirs.name, theirs.software));
     return connection;
   } catch (const Error& error) {

@@ -5,6 +5,7 @@
 
 #include "gsync/config/config.hpp"
 #include "gsync/daemon/supervisor.hpp"
+#include "gsync/model/shared_node.hpp"
 #include "gsync/pihole/installation.hpp"
 #include "gsync/pihole/local_node.hpp"
 #include "gsync/pihole/root_actions.hpp"
@@ -38,6 +39,9 @@ class Context {
   const pihole::Installation& installation() const { return installation_; }
   replica::StateStore& state() { return *state_; }
   pihole::LocalNode& here() { return *here_; }
+  /// `here` as the peer sees it that was greeted last: for all that goes to and fro between two nodes.
+  model::SharedNode& shared() { return *shared_; }
+  void greeted(const protocol::Hello& theirs) { shared_->keep(config_.sync.keep_local | theirs.keep_local); }
   util::Clock& clock() { return clock_; }
   ssh::Defaults ssh_defaults() const;
   /// Of our own helpers, for a child that is to do what we can.
@@ -67,6 +71,7 @@ class Context {
   std::unique_ptr<replica::StateStore> state_;
   std::unique_ptr<pihole::RootHelper> root_helper_;  ///< on a Pi-hole 5, when root started us
   std::unique_ptr<pihole::LocalNode> here_;
+  std::unique_ptr<model::SharedNode> shared_;
 };
 
 }  // namespace gsync::cli

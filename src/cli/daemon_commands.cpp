@@ -18,7 +18,7 @@ ExitCode run_daemon(Context& context) {
 
 ExitCode run_worker(Context& context) {
   const auto& peer = context.peer();
-  daemon::run_worker({context.config(), peer, context.installation(), context.here(), context.clock(), [&] {
+  daemon::run_worker({context.config(), peer, context.installation(), context.shared(), context.clock(), [&] {
                         auto connection = context.connect(peer);
                         return daemon::Connected{std::move(connection.session), std::move(connection.node)};
                       }});
@@ -26,7 +26,8 @@ ExitCode run_worker(Context& context) {
 }
 
 ExitCode run_serve(Context& context) {
-  daemon::run_server(context.here(), context.state(), context.hello(), context.clock());
+  const auto greeted = [&](const protocol::Hello& theirs) { context.greeted(theirs); };
+  daemon::run_server(context.shared(), context.state(), context.hello(), greeted, context.clock());
   return ExitCode::done;
 }
 

@@ -194,6 +194,13 @@ std::string comparison_json(const sync::Comparison& comparison, const std::strin
                      {"kind", kind_name(row.key)},
                      {"name", row.key.name},
                      {"only", row.here ? "here" : "there"}});
+  auto kept_rows = Json::array();
+  for (const auto& key : comparison.kept_here.rows)
+    kept_rows.push_back({{"table", table_name(key.table)}, {"kind", kind_name(key)}, {"name", key.name}});
+  auto kept_records = Json::array();
+  for (auto kind : model::record_kinds)
+    for (const auto& line : comparison.kept_here.records[model::index_of(kind)])
+      kept_records.push_back({{"kind", model::to_string(kind)}, {"line", line}});
   return text(
       {{"here", here},
        {"there", there},
@@ -202,7 +209,11 @@ std::string comparison_json(const sync::Comparison& comparison, const std::strin
        {"rows", differing},
        {"blocklist", blocklist(comparison.blocklist, "here", "there")},
        {"records", lines},
-       {"cannot_be_on_both", unfit}});
+       {"cannot_be_on_both", unfit},
+       {"kept_local",
+        {{"patterns", comparison.here.kept_local},
+         {"here", {{"rows", kept_rows}, {"records", kept_records}}},
+         {"there", {{"entries", comparison.there.entries_kept}}}}}});
 }
 
 std::string history_json(const std::vector<model::HistoryEntry>& entries, bool with_rows) {
@@ -265,6 +276,7 @@ std::string report_json(const NodeReport& report) {
                  {"dns_port", in.dns_port},
                  {"dns_port_found_by", in.how_dns_port}}},
                {"not_synced", report.not_synced()},
+               {"keep_local", report.config.sync.keep_local.patterns()},
                {"peers", peers}});
 }
 

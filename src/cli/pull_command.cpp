@@ -10,7 +10,7 @@ ExitCode run_pull(Context& context) {
   auto connection = context.connect(context.peer());
   auto options = engine_options(context, model::Action::pull, connection.node.get());
   options.agree = context.peer().mode == config::Mode::sync;
-  auto result = sync::replicate(*connection.node, context.here(), options);
+  auto result = sync::replicate(*connection.node, context.shared(), options);
   report_result(context, result, options, connection.node->label(), context.here().label());
   return ExitCode::done;
 }

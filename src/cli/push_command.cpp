@@ -10,7 +10,7 @@ ExitCode run_push(Context& context) {
   auto connection = context.connect(context.peer());
   auto options = engine_options(context, model::Action::push, connection.node.get());
   options.agree = context.peer().mode == config::Mode::sync;
-  auto result = sync::replicate(context.here(), *connection.node, options);
+  auto result = sync::replicate(context.shared(), *connection.node, options);
   report_result(context, result, options, context.here().label(), connection.node->label());
   return ExitCode::done;
 }

@@ -74,7 +74,7 @@ ExitCode run_sync(Context& context) {
   for (const auto& peer : peers_of(context)) {
     auto connection = context.connect(peer);
     const auto options = options_for(context, peer, connection.node.get());
-    const auto result = sync::synchronise(context.here(), *connection.node, options);
+    const auto result = sync::synchronise(context.shared(), *connection.node, options);
     say_result(context, result, options, connection.node->label());
   }
   return ExitCode::done;

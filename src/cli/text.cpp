@@ -156,6 +156,8 @@ model::ChangeCounts planned_counts(const sync::Result& result) {
 
 std::vector<std::string> NodeReport::not_synced() const {
   std::vector<std::string> reasons;
+  if (const auto& keep = config.sync.keep_local; !keep.empty())
+    reasons.push_back(fmt::format("kept local by [sync] keep_local: {}", fmt::join(keep.patterns(), ", ")));
   for (auto kind : model::record_kinds) {
     const auto& why = node.capabilities.records_unavailable[model::index_of(kind)];
     if (!why.empty()) reasons.push_back(fmt::format("{} records: {}", model::to_string(kind), why));
@@ -208,6 +210,13 @@ std::vector<Line> comparison_text(const sync::Comparison& comparison, const std:
                                        Style::faint});
   }
 
+  for (const auto& key : comparison.kept_here.rows)
+    sections.add("Kept local", {fmt::format("{}  stays on {}", model::describe(key), here), Style::faint});
+  for (const auto& lines : comparison.kept_here.records)
+    for (const auto& line : lines) sections.add("Kept local", {fmt::format("{}  stays on {}", printable(line), here), Style::faint});
+  if (const auto n = comparison.there.entries_kept; n > 0)
+    sections.add("Kept local", {fmt::format("{} of {}, which it does not show", plural(n, "entry", "entries"), there), Style::faint});
+
   std::vector<std::string> parts;
   auto count = [&](std::size_t n, std::string_view one, std::string_view many) {
     if (n > 0) parts.push_back(plural(n, one, many));
@@ -220,6 +229,9 @@ std::vector<Line> comparison_text(const sync::Comparison& comparison, const std:
   if (total == 0)
     lines = {{fmt::format("{} and {} are the same{}", here, there, comparison.unfit.empty() ? "" : ", as far as both can hold it"),
               Style::plain}};
+  if (const auto& patterns = comparison.here.kept_local; !patterns.empty())
+    lines.push_back(
+        {fmt::format("not counting what is kept local: {}", printable(fmt::format("{}", fmt::join(patterns, ", ")))), Style::plain});
   append(lines, sections.take());
   return lines;
 }

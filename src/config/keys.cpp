@@ -34,6 +34,15 @@ model::Components components(const Reader& value) {
   return result;
 }
 
+model::KeepLocal keep_local(const Reader& value) {
+  const auto patterns = value.strings();
+  try {
+    return model::KeepLocal(patterns);
+  } catch (const Error& error) {
+    value.fail(error.what());
+  }
+}
+
 /// What people write in place of a bare name or address, each with its own answer.
 std::string peer_host(const Reader& value) {
   const auto& text = value.text();
@@ -101,6 +110,11 @@ constexpr Key<SyncConfig> all_sync_keys[] = {
      [](SyncConfig& c, const Reader& v) { c.components = components(v); }},
     {"prefer", "the name of the Pi-hole whose edit stays where two edited the same thing (default: the one with the lower node id)",
      [](SyncConfig& c, const Reader& v) { c.prefer = v.name(); }},
+    {"keep_local",
+     "what this Pi-hole neither takes nor gives: \"groups\", \"adlists\", \"domains\", \"clients\", \"dns\", \"cname\", \"dhcp\", or "
+     "\"group:Kids\", \"client:10.0.7.*\", \"dns:*.site-a.lan\" and the like, with * for any text and ? for any character (default: "
+     "nothing)",
+     [](SyncConfig& c, const Reader& v) { c.keep_local = keep_local(v); }},
     {"shrink_percent",
      "a run that takes away more than this share of the entries of one kind is refused without --force, 0 to 100 (default 50)",
      [](SyncConfig& c, const Reader& v) { c.shrink.share_percent = static_cast<unsigned>(v.integer(0, 100)); }},

@@ -39,7 +39,8 @@ bool take_orders(const util::Fd& control) {
 
 }  // namespace
 
-void run_server(model::Node& here, const replica::StateStore& state, const protocol::Hello& hello, util::Clock& clock) {
+void run_server(model::Node& here, const replica::StateStore& state, const protocol::Hello& hello,
+                std::function<void(const protocol::Hello& theirs)> greeted, util::Clock& clock) {
   const util::Fd control(Child::control_fd);
   util::FdStream stream{util::Fd(Child::stream_fd)};
   const auto preface = read_preface(stream, util::Deadline::in(preface_time));
@@ -52,6 +53,7 @@ void run_server(model::Node& here, const replica::StateStore& state, const proto
   protocol::AgentOptions options;
   options.hello = hello;
   options.peer = preface.peer;
+  options.greeted = std::move(greeted);
   options.read_only = preface.read_only;
   options.may_change = [&](const std::string& peer) { require_not_paused(state, peer, here.label()); };
   options.changes = control.get();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gsync/model/shared_view.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 
@@ -33,10 +34,11 @@ struct Begun {
   Records records;
   Base after;
   std::vector<Conflict> conflicts;
+  std::vector<std::string> kept_local;
 };
 template <class Archive>
 void fields(Archive& a, Begun& b) {
-  a(b.id, b.ours_wins, b.only_here, b.components, b.lists, b.records, b.after, b.conflicts);
+  a(b.id, b.ours_wins, b.only_here, b.components, b.lists, b.records, b.after, b.conflicts, b.kept_local);
 }
 
 constexpr const char* directory = "pairs";
@@ -109,7 +111,7 @@ std::vector<Lists> PairBook::last_agreed() const {
 
 void PairBook::intend(const std::string& peer, const Intent& intent, const Lists& lists, const Records& records,
                       const Blocklist& blocklist) {
-  Begun begun{intent.id, intent.ours_wins, intent.only_here, intent.components, lists, records, {}, intent.conflicts};
+  Begun begun{intent.id, intent.ours_wins, intent.only_here, intent.components, lists, records, {}, intent.conflicts, intent.kept_local};
   begun.after.lists = patched(lists, intent.rows);
   for (auto kind : record_kinds) {
     const auto i = index_of(kind);
@@ -161,6 +163,11 @@ void PairBook::settle(const std::string& peer, const Settlement& settlement) {
   auto entry = entry_of(store_, peer);
   auto base = this->base(peer);
   const auto parent = util::encode(base.lists);
+  // What only one of the two has must never look as if the other had deleted it, not even when it is not kept local any more.
+  const KeepLocal keep(begun->kept_local);
+  begun->after.lists = without(std::move(begun->after.lists), keep);
+  begun->after.records = without(std::move(begun->after.records), keep);
+  std::erase_if(begun->after.compiled, [&](const auto& set) { return keep.keeps(set.first); });
   if (begun->components.lists) {
     entry.lists = digest_of(begun->after.lists);
     base.lists = std::move(begun->after.lists);

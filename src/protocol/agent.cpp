@@ -310,6 +310,7 @@ void Service::unlock_quietly() noexcept {
 void serve(model::Node& node, util::ByteStream& stream, const AgentOptions& options) {
   const auto peer = options.peer.empty() ? std::string("the other host") : options.peer;
   auto greeting = exchange_hellos(stream, options.hello, options.limits, peer, Side::agent);
+  if (options.greeted) options.greeted(greeting.theirs);
   Connection connection(stream, options.limits, greeting.received);
   auto name = presentable(options.peer.empty() ? greeting.theirs.name : options.peer, max_name);
   Service(node, connection, options, std::move(name), greeting.theirs.node_id).run();

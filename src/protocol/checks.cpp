@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 
+#include "gsync/model/keep_local.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
 
@@ -133,6 +134,7 @@ model::NodeInfo presentable(model::NodeInfo info) {
   for (auto* reasons : {&info.capabilities.records_unavailable, &info.capabilities.records_read_only})
     for (auto& why : *reasons) why = presentable(why, max_text);
   cut(info.notes);
+  for (auto& pattern : info.kept_local) pattern = presentable(pattern, max_name);
   return info;
 }
 
@@ -185,6 +187,8 @@ void check(const model::NodeInfo& info) {
   for (const auto* reasons : {&info.capabilities.records_unavailable, &info.capabilities.records_read_only})
     for (const auto& why : *reasons) check_text(why, max_text, "the reason why records are not available");
   check_texts(info.notes, "notes");
+  if (info.kept_local.size() > 2 * model::KeepLocal::max_patterns) bad("too many patterns of what is kept local");
+  for (const auto& pattern : info.kept_local) check_text(pattern, max_name, "a pattern of what is kept local");
 }
 
 void check(const model::ApplyReport& report) {

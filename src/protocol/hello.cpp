@@ -13,7 +13,7 @@ namespace gsync::protocol {
 namespace {
 
 constexpr std::string_view greeting_word = "gravity-sync ";
-constexpr std::size_t max_line = 512;
+constexpr std::size_t max_line = 64u << 10;
 constexpr std::size_t max_shown = 200;
 /// How long the rest of a line that cannot be a hello is worth waiting for.
 constexpr std::chrono::milliseconds patience_with_junk{1'000};
@@ -51,6 +51,27 @@ std::optional<std::string> decoded(std::string_view text) {
   return util::printable(out);
 }
 
+/// Patterns with a comma between them.
+std::string encoded(const model::KeepLocal& keep) {
+  std::string out;
+  for (const auto& pattern : keep.patterns()) out.append(out.empty() ? " " : ",").append(encoded(pattern, model::KeepLocal::max_length));
+  return out;
+}
+
+std::optional<model::KeepLocal> decoded_patterns(std::string_view text) {
+  std::vector<std::string> patterns;
+  for (auto part : util::split(text, ',')) {
+    auto pattern = decoded(part);
+    if (!pattern) return std::nullopt;
+    patterns.push_back(*pattern);
+  }
+  try {
+    return model::KeepLocal(patterns);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 /// nullopt for what is no hello of any version. Of another version's hello only the first three words are understood, and that much will
 /// stay.
 std::optional<Hello> parse_hello(std::string_view line) {
@@ -65,12 +86,17 @@ std::optional<Hello> parse_hello(std::string_view line) {
   if (!software) return std::nullopt;
   hello.software = *software;
   if (hello.protocol != protocol_version) return hello;
-  if (words.size() != 5) return std::nullopt;
+  if (words.size() != 5 && words.size() != 6) return std::nullopt;
   auto node_id = decoded(words[3]);
   auto name = decoded(words[4]);
   if (!node_id || !name) return std::nullopt;
   hello.node_id = *node_id;
   hello.name = *name;
+  if (words.size() == 6) {
+    auto keep = decoded_patterns(words[5]);
+    if (!keep) return std::nullopt;
+    hello.keep_local = std::move(*keep);
+  }
   return hello;
 }
 
@@ -185,8 +211,8 @@ std::string hint_for_silence(std::string_view peer) {
 }  // namespace
 
 std::string hello_line(const Hello& hello) {
-  return fmt::format("{}{} {} {} {}\n", greeting_word, hello.protocol, encoded(hello.software, 32), encoded(hello.node_id, 64),
-                     encoded(hello.name, 64));
+  return fmt::format("{}{} {} {} {}{}\n", greeting_word, hello.protocol, encoded(hello.software, 32), encoded(hello.node_id, 64),
+                     encoded(hello.name, 64), encoded(hello.keep_local));
 }
 
 Greeting exchange_hellos(util::ByteStream& stream, const Hello& ours, const Limits& limits, std::string_view peer, Side side) {

@@ -85,6 +85,13 @@ void Replication::check_ends() const {
     throw Error(ErrorCode::corrupt, fmt::format("the database of {} is damaged: {}", target_.label(), util::printable(target_info_.damage)),
                 fmt::format("replace it with the whole database of {}: {}", source_.label(), command));
   }
+  if (options_.full && !(source_info_.kept_local.empty() && target_info_.kept_local.empty())) {
+    const auto& patterns = source_info_.kept_local.empty() ? target_info_.kept_local : source_info_.kept_local;
+    throw Error(ErrorCode::refused,
+                fmt::format("a whole copy of the database of {} would replace what {} keeps local ({})", source_.label(), target_.label(),
+                            util::printable(fmt::format("{}", fmt::join(patterns, ", ")))),
+                "leave out --full, or take keep_local out of [sync] on both Pi-holes for this one run");
+  }
   if (target_info_.read_only && !options_.dry_run) {
     throw Error(
         ErrorCode::refused, fmt::format("{} only lets itself be read: its agent runs with --read-only", target_.label()),

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "gsync/model/keep_local.hpp"
 #include "gsync/model/plan.hpp"
 
 namespace gsync::config {
@@ -47,6 +48,7 @@ struct PiholeConfig {
 /// [sync]
 struct SyncConfig {
   model::Components components;                         ///< components = ["lists", "blocklist", "dns", "cname", "dhcp"]
+  model::KeepLocal keep_local;                          ///< keep_local: what this node neither takes nor gives
   model::ShrinkLimits shrink;                           ///< shrink_percent, shrink_handful
   std::string prefer;  ///< the node whose edit stays where two edited the same field; empty: that of the lower node id
   FtlFailure on_ftl_failure = FtlFailure::report;       ///< "report", "undo", "restart"

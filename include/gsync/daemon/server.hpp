@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <string>
 
 #include "gsync/model/node.hpp"
@@ -11,6 +12,8 @@ namespace gsync::daemon {
 /// The process that serves `here` to one agent that connected to agent.sock, until the connection ends, the supervisor is gone, or SIGTERM
 /// (which waits for the end of a request). `hello` is how this node introduces itself.
 /// A peer that is paused (see require_not_paused) can read, and change nothing.
-void run_server(model::Node& here, const replica::StateStore& state, const protocol::Hello& hello, util::Clock& clock);
+/// `greeted` is told who came (see AgentOptions).
+void run_server(model::Node& here, const replica::StateStore& state, const protocol::Hello& hello,
+                std::function<void(const protocol::Hello& theirs)> greeted, util::Clock& clock);
 
 }  // namespace gsync::daemon

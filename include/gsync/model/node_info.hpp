@@ -53,6 +53,8 @@ struct NodeInfo {
   bool damaged = false;           ///< live cannot be read as a gravity.db; only a whole copy helps. Digests are zero
   std::string damage;             ///< how we know
   std::vector<std::string> notes; ///< what is not synced and why
+  std::vector<std::string> kept_local;  ///< the patterns of what is left out here because one of the two keeps it, see SharedNode
+  std::uint64_t entries_kept = 0;       ///< rows and records of this node that they leave out
 };
 
 template <class Archive>
@@ -65,8 +67,8 @@ void fields(Archive& a, FittedDigests& f) {
 }
 template <class Archive>
 void fields(Archive& a, NodeInfo& n) {
-  a(n.node_id, n.name, n.software, n.core_version, n.ftl_version, n.schema, n.capabilities, n.digests, n.fitted, n.live_identity, n.live_bytes, n.list_rows, n.blocklist_rows,
-    n.read_only, n.damaged, n.damage, n.notes);
+  a(n.node_id, n.name, n.software, n.core_version, n.ftl_version, n.schema, n.capabilities, n.digests, n.fitted, n.live_identity,
+    n.live_bytes, n.list_rows, n.blocklist_rows, n.read_only, n.damaged, n.damage, n.notes, n.kept_local, n.entries_kept);
 }
 
 }  // namespace gsync::model

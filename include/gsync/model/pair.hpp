@@ -29,6 +29,8 @@ struct Intent {
   Records records;                       ///< nullopt: they are as they will be
   std::map<RowKey, SetDigest> compiled;  ///< as they will be, of the adlists whose compile changes
   std::vector<Conflict> conflicts;       ///< of the merge, for the history of whoever has to finish it
+  /// The patterns of what of all this is no part of the base, because one of the two keeps it. Does not travel: SharedNode adds it.
+  std::vector<std::string> kept_local;
 };
 
 /// How a two-way sync ended: what was intended is on both nodes, and is their base now.

@@ -11,6 +11,8 @@ namespace gsync::protocol {
 struct AgentOptions {
   Hello hello;
   std::string peer;        ///< `--peer NAME`: whom we serve, for the history ("agent for ph1"); empty: what the peer calls itself
+  /// Called with what the far side introduced itself as, before `node` is asked for anything. May be empty.
+  std::function<void(const Hello& theirs)> greeted;
   bool read_only = false;  ///< refuses apply and note, and says so in NodeInfo
   /// Asked before `peer` (or what it calls itself) changes anything here; an Error of it is the answer. May be empty.
   std::function<void(const std::string& peer)> may_change;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "gsync/model/keep_local.hpp"
 #include "gsync/model/node.hpp"
 #include "gsync/util/byte_stream.hpp"
 
@@ -17,6 +18,7 @@ struct Hello {
   std::string software;  ///< "0.1.0"
   std::string node_id;
   std::string name;
+  model::KeepLocal keep_local{};
 };
 
 struct Limits {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "gsync/model/node.hpp"
+#include "gsync/model/shared_view.hpp"
 
 namespace gsync::sync {
 
@@ -104,6 +105,7 @@ struct Comparison {
   std::vector<model::RecordChange> records;  ///< added: only there
   std::vector<AdlistDifference> blocklist;   ///< of adlists that both have
   std::vector<UnfitRow> unfit;
+  model::Kept kept_here;  ///< what `here` keeps local. For who knows it to fill in: neither side gives it
   bool equal() const { return rows.empty() && records.empty() && blocklist.empty(); }
 };
 

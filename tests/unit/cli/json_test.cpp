@@ -96,6 +96,18 @@ TEST(Json, NamesTheSidesOfAComparison) {
   EXPECT_EQ(json::parse(comparison_json({}, "ph2", "ph1"))["equal"], true);
 }
 
+TEST(Json, ComparisonTellsWhatIsKeptLocal) {
+  sync::Comparison comparison;
+  comparison.here.kept_local = {"clients", "dns:*.own"};
+  comparison.kept_here.rows = {{model::Table::client, 0, "10.0.0.7"}};
+  comparison.kept_here.records[0] = {"10.0.0.3 nas.own"};
+  comparison.there.entries_kept = 4;
+  EXPECT_EQ(json::parse(comparison_json(comparison, "ph2", "ph1"))["kept_local"], json::parse(R"({
+    "patterns": ["clients", "dns:*.own"],
+    "here": {"rows": [{"table": "client", "kind": "client", "name": "10.0.0.7"}], "records": [{"kind": "dns", "line": "10.0.0.3 nas.own"}]},
+    "there": {"entries": 4}})"));
+}
+
 TEST(Json, GivesHistoryAsAnObjectEvenWhenItIsEmpty) {
   EXPECT_EQ(json::parse(history_json({})), json::parse(R"({"history": []})"));
   EXPECT_EQ(json::parse(versions_json({})), json::parse(R"({"versions": []})"));
@@ -115,7 +127,7 @@ TEST(Json, DescribesTheNode) {
   report.node.capabilities.records_unavailable[2] = "misc.readOnly is set";
   report.config.peers.emplace_back().name = "ph1";
   auto j = json::parse(report_json(report));
-  EXPECT_EQ(keys(j), (std::vector<std::string>{"ftl", "node", "not_synced", "peers", "pihole"}));
+  EXPECT_EQ(keys(j), (std::vector<std::string>{"ftl", "keep_local", "node", "not_synced", "peers", "pihole"}));
   EXPECT_EQ(j["pihole"]["schema"], 20);
   EXPECT_TRUE(j["ftl"]["pid"].is_null());
   EXPECT_EQ(j["not_synced"][0], "dhcp records: misc.readOnly is set");

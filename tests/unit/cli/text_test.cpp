@@ -65,6 +65,19 @@ TEST(PlanText, ShowsEachRowUnderItsTable) {
   EXPECT_TRUE(has(lines, "  + 192.168.1.2 nas.lan"));
 }
 
+TEST(ComparisonText, MarksWhatIsKeptLocal) {
+  sync::Comparison comparison;
+  comparison.here.kept_local = {"clients", "dns:*.own"};
+  comparison.kept_here.rows = {{model::Table::client, 0, "10.0.0.7"}};
+  comparison.kept_here.records[0] = {"10.0.0.3 nas.own"};
+  comparison.there.entries_kept = 4;
+  auto lines = comparison_text(comparison, "ph2", "ph1", 0);
+  EXPECT_TRUE(has(lines, "not counting what is kept local: clients, dns:*.own")) << joined(lines);
+  EXPECT_TRUE(has(lines, "  client  10.0.0.7  stays on ph2")) << joined(lines);
+  EXPECT_TRUE(has(lines, "  10.0.0.3 nas.own  stays on ph2")) << joined(lines);
+  EXPECT_TRUE(has(lines, "  4 entries of ph1, which it does not show")) << joined(lines);
+}
+
 TEST(ComparisonText, CountsFirstAndNamesTheSideThatHasARow) {
   sync::Comparison comparison;
   comparison.rows = {{deny, std::nullopt, row("")}};

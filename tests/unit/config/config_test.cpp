@@ -92,6 +92,7 @@ pid_file = "/run/p.pid"
 dns_port = 5353
 [sync]
 components = ["lists", "cname"]
+keep_local = ["clients", "group:Kids"]
 shrink_percent = 20
 shrink_handful = 3
 on_ftl_failure = "undo"
@@ -129,6 +130,7 @@ host = "ph3.lan"
   EXPECT_TRUE(config.sync.components.lists);
   EXPECT_FALSE(config.sync.components.blocklist);
   EXPECT_THAT(config.sync.components.records, testing::ElementsAre(false, true, false));
+  EXPECT_THAT(config.sync.keep_local.patterns(), testing::ElementsAre("clients", "group:Kids"));
   EXPECT_EQ(config.sync.shrink.share_percent, 20u);
   EXPECT_EQ(config.sync.shrink.handful, 3u);
   EXPECT_EQ(config.sync.on_ftl_failure, FtlFailure::undo);
@@ -230,6 +232,9 @@ TEST(Config, RefusesValuesThatAKeyCannotHave) {
                   Wrong{"[sync]\ncomponents = ['lists', 1]", "f.toml:2: ", "found a whole number"},
                   Wrong{"[sync]\ncomponents = ['lists', 'lists']", "f.toml:2: ", "names \"lists\" twice"},
                   Wrong{"[sync]\ncomponents = ['list']", "f.toml:2: ", "did you mean \"lists\"?"},
+                  Wrong{"[sync]\nkeep_local = ['clients',\n'groops']",
+                        "f.toml:2: ", "[sync] keep_local: \"groops\": this cannot be kept local; did you mean \"groups\"?"},
+                  Wrong{"[sync]\nkeep_local = ['group:default']", "f.toml:2: ", "the default group (id 0) cannot be kept local"},
                   Wrong{"[pihole]\ndirectory = 'pihole'", "f.toml:2: ", "not a whole path"},
                   Wrong{"[pihole]\ndns_port = 70000", "f.toml:2: ", "not between"},
                   Wrong{"[pihole]\nruntime = 1979-05-27", "f.toml:2: ", "found a date or time"},
@@ -393,7 +398,7 @@ TEST(ConfigExample, ShowsEveryKeyThatThereIs) {
       EXPECT_THAT(text, HasSubstr("\n" + key + " = ")) << section;
     }
   }
-  EXPECT_EQ(keys, 2 + 9 + 8 + 10 + 11);
+  EXPECT_EQ(keys, 2 + 9 + 9 + 10 + 11);
 }
 
 }  // namespace

@@ -45,6 +45,31 @@ TEST(Hello, IntroducesBothSides) {
   EXPECT_EQ(remote->label(), "ph1");
 }
 
+TEST(Hello, TellsEachSideWhatTheOtherKeepsLocalBeforeItsNodeIsAsked) {
+  FakeNode node("ph1");
+  auto options = agent_options();
+  std::vector<std::string> told;
+  options.greeted = [&](const protocol::Hello& theirs) {
+    told = theirs.keep_local.patterns();
+    EXPECT_TRUE(node.calls.empty());
+  };
+  options.hello.keep_local = model::KeepLocal({"clients"});
+  Served served(node, options);
+  auto hello = client_hello();
+  std::vector<std::string> many{
+      "group:K\xC3\xBC"
+      "che, 100 %",
+      "dns:*.site-a.lan"};
+  while (many.size() < model::KeepLocal::max_patterns) many.push_back("client:" + std::string(180, '*') + std::to_string(many.size()));
+  hello.keep_local = model::KeepLocal(many);
+  auto remote = served.connect({}, hello);
+  EXPECT_EQ(remote->peer_hello().keep_local, options.hello.keep_local);
+  remote->describe();
+  remote.reset();
+  served.finish();
+  EXPECT_EQ(told, hello.keep_local.patterns());
+}
+
 TEST(Hello, NamesTheClientInTheHistoryWhenTheAgentWasNotToldWhomItServes) {
   FakeNode node("ph1");
   Served served(node, agent_options(""));
@@ -115,8 +140,9 @@ TEST(Hello, ReportsAnotherKindOfServer) {
 TEST(Hello, RefusesAlmostHellos) {
   for (const std::string line :
        {"gravity-sync\n", "gravity-sync  \n", "gravity-sync one 0.1.0 a b\n", "gravity-sync 1 0.1.0 a\n", "gravity-sync 1 0.1.0 a b c\n",
-        "gravity-sync 1 0.1.0 a b%2\n", "gravity-sync 1 0.1.0 a b%zz\n", "gravity-sync 1 0.1.0 a \x1b[2J\n",
-        "gravity-sync 99999999999999999999 1 a b\n", "gravity-sync -1 0.1.0 a b\n", "Gravity-Sync 1 0.1.0 a b\n"}) {
+        "gravity-sync 1 0.1.0 a b clients,zzz\n", "gravity-sync 1 0.1.0 a b clients d\n", "gravity-sync 1 0.1.0 a b%2\n",
+        "gravity-sync 1 0.1.0 a b%zz\n", "gravity-sync 1 0.1.0 a \x1b[2J\n", "gravity-sync 99999999999999999999 1 a b\n",
+        "gravity-sync -1 0.1.0 a b\n", "Gravity-Sync 1 0.1.0 a b\n"}) {
     auto error = connect_to(line);
     EXPECT_EQ(error.code(), ErrorCode::protocol) << line;
     EXPECT_THAT(error.what(), Not(HasSubstr("\x1b"))) << line;

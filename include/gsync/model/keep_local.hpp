@@ -1,0 +1,52 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "gsync/model/lists.hpp"
+#include "gsync/model/records.hpp"
+
+namespace gsync::model {
+
+/// What a node keeps to itself, as patterns: rows and records that it neither takes from a peer nor gives to one. `[sync] keep_local`.
+///
+/// A pattern is a whole table or kind ("groups", "adlists", "domains", "clients", "dns", "cname", "dhcp") or one of "group:", "adlist:",
+/// "domain:", "client:", "dns:", "cname:", "dhcp:" and what a name must look like: '*' is any text, '?' any character, and upper and lower
+/// case are the same. A row is kept by its name (an adlist by its address); a record by any of its names or its address, a CNAME by an
+/// alias or its target, a DHCP host by its MAC, address or name. The default group (id 0) is never kept.
+class KeepLocal {
+ public:
+  static constexpr std::size_t max_patterns = 64;
+  static constexpr std::size_t max_length = 200;  ///< bytes of one pattern
+
+  KeepLocal() = default;
+  /// Error{config} with the pattern that is wrong and the nearest right word; also where there are too many or one is too long.
+  explicit KeepLocal(const std::vector<std::string>& patterns);
+
+  bool empty() const { return patterns_.empty(); }
+  /// As they were written, in alphabetical order, each once.
+  std::vector<std::string> patterns() const;
+  bool keeps(const RowKey& key) const;
+  /// `line` in canonical form.
+  bool keeps(RecordKind kind, std::string_view line) const;
+  /// What one of the two keeps.
+  KeepLocal operator|(const KeepLocal& other) const;
+  bool operator==(const KeepLocal&) const = default;
+
+ private:
+  using Subject = std::variant<Table, RecordKind>;
+  struct Pattern {
+    std::string text;
+    Subject subject;
+    std::string glob;  ///< in lower case
+    auto operator<=>(const Pattern&) const = default;
+    bool operator==(const Pattern&) const = default;
+  };
+  static Pattern parse(const std::string& text);
+  bool matches(Subject subject, std::string_view name) const;
+
+  std::vector<Pattern> patterns_;  ///< sorted
+};
+
+}  // namespace gsync::model
