@@ -34,7 +34,8 @@ constexpr std::array<CommandHelp, 17> commands{{
      "  sudo gravity-sync push ph2"},
     {Command::compare, "compare", "show how this Pi-hole and the peer differ",
      "Shows every row in which this Pi-hole and the peer differ, and for each adlist how many domains each side has\n"
-     "compiled and when. Dates and row numbers do not count. Reads only what differs; changes nothing.",
+     "compiled and when. Dates and row numbers do not count, and what `keep_local` in [sync] keeps on one side is marked.\n"
+     "Reads only what differs; changes nothing.",
      "Examples:\n"
      "  sudo gravity-sync compare\n"
      "  sudo gravity-sync compare ph1 --all --only lists\n"
