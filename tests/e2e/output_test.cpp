@@ -41,7 +41,8 @@ TEST_F(Output, JsonHasTheSameKeysWhateverHappened) {
   TwoNodes nodes;
   const auto reported = with(run_keys, {"counts", "published", "dns_paused", "publish_microseconds", "version", "history_id"});
   const auto comparison = parsed(nodes.run({"compare", "--json"}));
-  expect_keys(comparison, {"here", "there", "equal", "counts", "rows", "blocklist", "records", "cannot_be_on_both"}, "compare");
+  expect_keys(comparison, {"here", "there", "equal", "counts", "rows", "blocklist", "records", "cannot_be_on_both", "kept_local"},
+              "compare");
   EXPECT_FALSE(comparison["equal"].get<bool>());
   EXPECT_EQ(comparison["counts"]["rows"].get<std::size_t>(), comparison["rows"].size());
   expect_keys(comparison["rows"][0], {"table", "kind", "name", "change", "here", "there"}, "a row of compare");
@@ -73,7 +74,7 @@ TEST_F(Output, JsonHasTheSameKeysWhateverHappened) {
               {"action", "dry_run", "nothing_to_do", "here", "there", "conflicts", "bytes_sent", "bytes_received"}, "sync");
   const auto versions = parsed(nodes.run({"restore", "--json"}));
   expect_keys(versions["versions"][0], {"id", "time", "reason", "list_rows", "records", "bytes"}, "versions");
-  expect_keys(parsed(nodes.run({"info", "--json"})), {"node", "pihole", "ftl", "not_synced", "peers"}, "info");
+  expect_keys(parsed(nodes.run({"info", "--json"})), {"node", "pihole", "ftl", "not_synced", "keep_local", "peers"}, "info");
   expect_keys(parsed(nodes.run({"trust", "--json"})), {"peer", "fingerprint", "key_type", "state", "trusted"}, "trust");
 }
 
