@@ -6,6 +6,7 @@
 #include "gsync/daemon/supervisor.hpp"
 #include "gsync/protocol/agent.hpp"
 #include "gsync/util/fd_stream.hpp"
+#include "gsync/util/memory.hpp"
 #include "preface.hpp"
 #include "signals.hpp"
 
@@ -41,6 +42,7 @@ bool take_orders(const util::Fd& control) {
 
 void run_server(model::Node& here, const replica::StateStore& state, const protocol::Hello& hello,
                 std::function<void(const protocol::Hello& theirs)> greeted, util::Clock& clock) {
+  util::keep_one_heap();
   const util::Fd control(Child::control_fd);
   util::FdStream stream{util::Fd(Child::stream_fd)};
   const auto preface = read_preface(stream, util::Deadline::in(preface_time));
@@ -56,6 +58,7 @@ void run_server(model::Node& here, const replica::StateStore& state, const proto
   options.greeted = std::move(greeted);
   options.read_only = preface.read_only;
   options.may_change = [&](const std::string& peer) { require_not_paused(state, peer, here.label()); };
+  options.unlocked = util::give_memory_back;
   options.changes = control.get();
   options.take_change = [&] {
     if (term_is_pending()) throw Error(ErrorCode::cancelled, "the daemon ends");

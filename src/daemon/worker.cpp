@@ -1,7 +1,6 @@
 #include "gsync/daemon/worker.hpp"
 
 #include <fmt/format.h>
-#include <malloc.h>
 #include <poll.h>
 
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include "child.hpp"
 #include "gsync/pihole/ftl.hpp"
 #include "gsync/sync/engine.hpp"
+#include "gsync/util/memory.hpp"
 #include "schedule.hpp"
 #include "signals.hpp"
 
@@ -34,20 +34,6 @@ NodeFacts facts_of(const model::NodeInfo& info) {
 /// Errors that come back until something changes on one of the two nodes.
 bool lasts(ErrorCode code) {
   return code == ErrorCode::refused || code == ErrorCode::corrupt || code == ErrorCode::incompatible;
-}
-
-/// For all threads: those that come and go would each leave a heap behind, of which little can be given back.
-void keep_one_heap() {
-#ifdef __GLIBC__
-  ::mallopt(M_ARENA_MAX, 1);
-#endif
-}
-
-/// What a run took: a worker lives for months.
-void give_memory_back() {
-#ifdef __GLIBC__
-  ::malloc_trim(0);
-#endif
 }
 
 class Worker {
@@ -112,7 +98,7 @@ class Worker {
 };
 
 void Worker::run() {
-  keep_one_heap();
+  util::keep_one_heap();
   while (!orphaned_) {
     try {
       status_.phase = Phase::connecting;
@@ -210,6 +196,7 @@ void Worker::turn() {
     const auto wait = lasts(error.code()) ? std::chrono::duration_cast<milliseconds>(parts_.config.daemon.interval) : retry_.next(random());
     next_turn_ = steady_clock::now() + wait;
     failed(error, wait);
+    util::give_memory_back();
   }
 }
 
@@ -221,7 +208,7 @@ void Worker::run_sync() {
   if (!(both_ways() ? merge() : replicate())) accepted_ = trying_;
   refused_.reset();
   working_reported_ = false;
-  give_memory_back();
+  util::give_memory_back();
   if (compare()) return;
   // Somebody edits meanwhile. When he pauses we are told, and where nobody tells us we look: not at once, or each of his edits is a
   // publish.

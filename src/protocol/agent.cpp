@@ -146,7 +146,9 @@ void Service::handle(const Message& request) {
         connection_.set_locked(false);
         node_.unlock();
       }
-      return answer();
+      answer();
+      if (options_.unlocked) options_.unlocked();
+      return;
     case MessageType::lists:
       return answer(node_.lists());
     case MessageType::records:

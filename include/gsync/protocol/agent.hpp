@@ -16,6 +16,8 @@ struct AgentOptions {
   bool read_only = false;  ///< refuses apply and note, and says so in NodeInfo
   /// Asked before `peer` (or what it calls itself) changes anything here; an Error of it is the answer. May be empty.
   std::function<void(const std::string& peer)> may_change;
+  /// Called when a run of `peer` has given the lock back. May be empty.
+  std::function<void()> unlocked;
   Limits limits;           ///< quiet: after so long without a sign of the client we give up (and free the lock)
   /// What the client is to be told of while it asks nothing: `take` is called when the descriptor is readable, and says whether something
   /// changed on this node. An Error of it ends the conversation.
