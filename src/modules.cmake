@@ -24,6 +24,8 @@ function(gsync_module name)
   add_library(gsync_${name} STATIC ${sources})
   target_include_directories(gsync_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${name})
   target_link_libraries(gsync_${name} PUBLIC gsync_build ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+  # Else gcc gives nearly every source file its own copy of what fmt needs for floating-point numbers: 1.3 MB of 3.
+  target_compile_options(gsync_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-ipa-sra>)
 endfunction()
 
 # gsync_test(NAME FOLDER [LIBS libs...] [DEPENDS targets...] [TIMEOUT seconds] [SERIAL filter]): one test program of all the *_test.cpp in FOLDER. Each TEST is a ctest test of its own; those that
