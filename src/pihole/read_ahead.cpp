@@ -8,7 +8,7 @@
 namespace gsync::pihole {
 namespace {
 
-constexpr std::size_t rows_in_block = 4096;
+constexpr std::size_t rows_in_block = 2048;
 constexpr std::size_t blocks_ahead = 4;
 
 }  // namespace
