@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <mutex>
 #include <tuple>
 
 #include "apply.hpp"
@@ -223,7 +224,8 @@ class LocalNode::Impl {
 
   model::NodeInfo lock(util::Deadline deadline) {
     if (!lock_) {
-      lock_ = shadow_.lock(deadline);
+      auto lock = shadow_.lock(deadline);
+      hold(std::move(lock));
       live_state_.set_locked(true);
     }
     try {
@@ -243,8 +245,18 @@ class LocalNode::Impl {
   }
 
   void unlock() {
-    lock_.reset();
+    hold(std::nullopt);
     live_state_.set_locked(false);
+  }
+
+  void hold(std::optional<util::FileLock> lock) {
+    const std::lock_guard guard(lock_mutex_);
+    lock_ = std::move(lock);
+  }
+
+  bool lock_is_wanted() const {
+    const std::lock_guard guard(lock_mutex_);
+    return lock_ && lock_->wanted();
   }
 
   void require_lock() const { GSYNC_ASSERT(lock_.has_value()); }
@@ -311,7 +323,8 @@ class LocalNode::Impl {
   std::unique_ptr<RootActions> own_root_actions_;  // where the owner of the Pi-hole is root himself
   RootActions* root_;
   std::unique_ptr<RecordAccess> records_;
-  std::optional<util::FileLock> lock_;
+  mutable std::mutex lock_mutex_;
+  std::optional<util::FileLock> lock_;           // changed under the mutex
   std::optional<replica::Look> described_look_;  // live as it looked when it was described
   model::NodeInfo described_;
 };
@@ -332,6 +345,9 @@ model::NodeInfo LocalNode::lock(util::Deadline deadline) {
 }
 void LocalNode::unlock() {
   impl_->unlock();
+}
+bool LocalNode::lock_is_wanted() const {
+  return impl_->lock_is_wanted();
 }
 model::Lists LocalNode::lists() {
   return impl_->live_state_.content().rows.lists;

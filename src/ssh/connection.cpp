@@ -188,10 +188,10 @@ bool Connection::wait_also_for(int other, util::Deadline deadline, const char* s
   short events = POLLIN;
   if (ssh_get_poll_flags(session_) & SSH_WRITE_PENDING) events |= POLLOUT;
   std::array<pollfd, 2> p{{{fd, events, 0}, {other, POLLIN, 0}}};
-  auto interval = deadline.at_most(keepalive_interval);
-  auto n = ::poll(p.data(), p.size(), interval.poll_timeout());
+  const auto keepalive = util::Deadline::in(keepalive_interval);
+  auto n = ::poll(p.data(), p.size(), deadline.at_most(keepalive_interval).poll_timeout());
   if (n < 0 && errno != EINTR) throw_errno(errno, "cannot wait for " + name_);
-  if (n == 0 && authenticated_ && !deadline.passed()) ssh_send_ignore(session_, "");
+  if (n == 0 && authenticated_ && keepalive.passed() && !deadline.passed()) ssh_send_ignore(session_, "");
   return n > 0 && p[1].revents != 0;
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
@@ -100,17 +101,45 @@ void replace_file(const std::string& path, std::string_view content, unsigned mo
   }
 }
 
+namespace {
+
+/// Whoever waits for a FileLock holds this lock of the first byte meanwhile, together with all others who wait. flock() does not see it,
+/// and it goes with the descriptor, however its process ends.
+struct flock waiting(short type) {
+  struct flock byte {};
+  byte.l_type = type;
+  byte.l_whence = SEEK_SET;
+  byte.l_len = 1;
+  return byte;
+}
+
+/// Where it cannot be done, as on NFS, where flock() is such a lock itself, the holder does not hear of us, and that is all.
+void announce(const Fd& fd, bool waits) noexcept {
+  auto byte = waiting(waits ? F_RDLCK : F_UNLCK);
+  ::fcntl(fd.get(), F_OFD_SETLK, &byte);
+}
+
+}  // namespace
+
+bool FileLock::wanted() const noexcept {
+  auto byte = waiting(F_WRLCK);
+  return ::fcntl(fd_.get(), F_OFD_GETLK, &byte) == 0 && byte.l_type != F_UNLCK;
+}
+
 std::optional<FileLock> FileLock::acquire(int dir, const std::string& name, Deadline deadline) {
   PosixFileOps ops;
   for (;;) {
     auto fd = ops.open_at(dir, name, O_RDWR | O_CREAT, 0600);
+    bool waits = false;
     while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno == EINTR) continue;
       if (errno != EWOULDBLOCK) throw_errno(errno, "cannot lock " + name);
       if (deadline.passed()) return std::nullopt;
+      if (!std::exchange(waits, true)) announce(fd, true);
       // flock knows no timeout, and a signal to end a blocking one would be process-wide.
       std::this_thread::sleep_for(std::min(deadline.remaining(), std::chrono::milliseconds(10)));
     }
+    if (waits) announce(fd, false);
     // Somebody may have removed the file while we waited: a lock on a file without a name keeps nobody out.
     auto mine = ops.stat(fd.get());
     auto named = ops.stat_at(dir, name);

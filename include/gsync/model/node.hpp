@@ -31,6 +31,9 @@ class Node {
   /// deadline. unlock() is implied when the node is destroyed, the connection ends or the process dies.
   virtual NodeInfo lock(util::Deadline deadline) = 0;
   virtual void unlock() = 0;
+  /// Whether somebody else waits for this node's lock while we hold it. May be asked by any thread at any time. A far node's holder is its
+  /// agent, which asks there.
+  virtual bool lock_is_wanted() const { return false; }
 
   /// What people edit, read from live in short steps. Error{busy} when somebody edits without pause.
   virtual Lists lists() = 0;

@@ -25,6 +25,7 @@ class LocalNode final : public model::Node {
   model::NodeInfo describe() override;
   model::NodeInfo lock(util::Deadline deadline) override;
   void unlock() override;
+  bool lock_is_wanted() const override;
   model::Lists lists() override;
   model::Records records() override;
   model::Blocklist blocklist() override;

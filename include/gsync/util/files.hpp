@@ -27,6 +27,8 @@ class FileLock {
  public:
   /// Waits until `deadline`. nullopt when somebody else still has it then.
   static std::optional<FileLock> acquire(int dir, const std::string& name, Deadline deadline);
+  /// Whether somebody waits for it in acquire(). False also where the filesystem cannot tell.
+  bool wanted() const noexcept;
 
  private:
   explicit FileLock(Fd fd) : fd_(std::move(fd)) {}

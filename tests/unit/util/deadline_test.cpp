@@ -31,6 +31,18 @@ TEST(Deadline, AtMostTakesTheEarlierOfTheTwo) {
   EXPECT_LE(Deadline::in(30min).at_most(1min).remaining(), 1min);
 }
 
+TEST(Deadline, HasPassedAsSoonAsItIsGivenUp) {
+  bool given_up = false;
+  const std::function<bool()> ask = [&] { return given_up; };
+  const auto d = Deadline::in(1h).unless(ask);
+  EXPECT_FALSE(d.passed());
+  EXPECT_LE(d.remaining(), 100ms) << "so that it is asked";
+  given_up = true;
+  EXPECT_TRUE(d.passed());
+  EXPECT_TRUE(d.at_most(30min).passed());
+  EXPECT_TRUE(Deadline::in(0ms).unless(ask).passed());
+}
+
 TEST(SystemClock, SleepTakesAtLeastTheTimeAsked) {
   SystemClock clock;
   auto before = clock.now();

@@ -228,6 +228,40 @@ TEST_F(Files, ALockIsFreeAfterItsHolderWasKilled) {
   ::close(ready[1]);
 }
 
+TEST_F(Files, ALockIsWantedAsLongAsSomebodyWaitsForItWhateverHisEnd) {
+  auto mine = FileLock::acquire(dir_.get(), "lock", Deadline::in(10s));
+  ASSERT_TRUE(mine);
+  EXPECT_FALSE(mine->wanted());
+  EXPECT_FALSE(FileLock::acquire(dir_.get(), "lock", Deadline::in(0ms)));
+  EXPECT_FALSE(mine->wanted()) << "one who only looks does not wait";
+  const auto until = [&](bool wanted) {
+    for (const auto deadline = Deadline::in(60s); mine->wanted() != wanted && !deadline.passed();) std::this_thread::sleep_for(1ms);
+    return mine->wanted() == wanted;
+  };
+  std::vector<pid_t> waiting;
+  for (int i = 0; i < 2; ++i) {
+    waiting.push_back(::fork());
+    ASSERT_GE(waiting.back(), 0);
+    // The descriptor that it has from us would keep the lock.
+    if (waiting.back() == 0) ::_exit(FileLock::acquire(dir_.get(), "lock", Deadline::in(300s)) ? 0 : 1);
+  }
+  EXPECT_TRUE(until(true));
+  for (const auto pid : waiting) {
+    EXPECT_TRUE(mine->wanted()) << "by the other";
+    ::kill(pid, SIGKILL);
+    EXPECT_EQ(::waitpid(pid, nullptr, 0), pid);
+  }
+  EXPECT_FALSE(mine->wanted());
+  // Who has got it waits no more.
+  std::optional<FileLock> theirs;
+  std::thread other([&] { theirs = FileLock::acquire(dir_.get(), "lock", Deadline::in(60s)); });
+  EXPECT_TRUE(until(true));
+  mine.reset();
+  other.join();
+  ASSERT_TRUE(theirs);
+  EXPECT_FALSE(theirs->wanted());
+}
+
 TEST_F(Files, ALockIsNotTakenThroughASymbolicLink) {
   put("victim", "");
   fs::create_symlink("victim", path("lock"));
