@@ -194,9 +194,16 @@ void Service::handle(const Message& request) {
 void Service::lock(const LockRequest& request) {
   if (locked_) throw Error(ErrorCode::refused, "this node is locked by this connection already");
   const auto wait = std::chrono::milliseconds(std::min(request.milliseconds, longest_lock_wait));
-  auto info = node_.lock(util::Deadline::in(wait));
-  locked_ = true;
+  // From now on: the client may hold its own node's lock while it waits for ours.
   connection_.set_locked(true);
+  model::NodeInfo info;
+  try {
+    info = node_.lock(util::Deadline::in(wait));
+  } catch (...) {
+    connection_.set_locked(false);
+    throw;
+  }
+  locked_ = true;
   answer(presented(std::move(info)));
 }
 
@@ -313,9 +320,13 @@ void serve(model::Node& node, util::ByteStream& stream, const AgentOptions& opti
   const auto peer = options.peer.empty() ? std::string("the other host") : options.peer;
   auto greeting = exchange_hellos(stream, options.hello, options.limits, peer, Side::agent);
   if (options.greeted) options.greeted(greeting.theirs);
-  Connection connection(stream, options.limits, greeting.received);
+  Connection connection(stream, options.limits, greeting.received, [&node] { return node.lock_is_wanted(); });
   auto name = presentable(options.peer.empty() ? greeting.theirs.name : options.peer, max_name);
-  Service(node, connection, options, std::move(name), greeting.theirs.node_id).run();
+  try {
+    Service(node, connection, options, name, greeting.theirs.node_id).run();
+  } catch (const Error& error) {
+    throw error.within(name);
+  }
 }
 
 }  // namespace gsync::protocol

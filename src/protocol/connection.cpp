@@ -19,7 +19,10 @@ constexpr std::size_t buffer_size = 64u << 10;
 constexpr std::size_t header_size = 5;
 /// The highest bit of the type: the message goes on in the next frame.
 constexpr unsigned char continued = 0x80;
-constexpr std::chrono::milliseconds longest_silence{5'000};
+
+std::chrono::milliseconds beat_of(std::chrono::milliseconds time) {
+  return std::clamp(time, std::chrono::milliseconds(1), std::chrono::milliseconds(5'000));
+}
 
 std::array<char, header_size> header(std::size_t length, MessageType type, bool goes_on) {
   auto byte = [length](unsigned shift) { return static_cast<char>((length >> shift) & 0xFF); };
@@ -47,15 +50,18 @@ void Connection::FreeDecompressor::operator()(ZSTD_DCtx_s* d) const {
   ZSTD_freeDCtx(d);
 }
 
-Connection::Connection(util::ByteStream& stream, const Limits& limits, std::string_view received)
+Connection::Connection(util::ByteStream& stream, const Limits& limits, std::string_view received, std::function<bool()> wanted)
     : stream_(stream),
       limits_(limits),
-      tick_interval_(std::clamp(std::min(limits.idle / 4, limits.locked / 3), std::chrono::milliseconds(1), longest_silence)),
+      wanted_(std::move(wanted)),
+      beat_(beat_of(limits.idle / 4)),
+      locked_beat_(beat_of(std::min({limits.idle / 4, limits.locked / 4, limits.give_way / 4}))),
       decompressor_(ZSTD_createDCtx()),
       in_(std::max(buffer_size, received.size())),
       in_end_(received.size()),
       idle_(limits.idle),
       quiet_(limits.quiet),
+      silence_(stream, limits.give_way),
       compressor_(ZSTD_createCCtx()),
       out_(buffer_size),
       last_write_(std::chrono::steady_clock::now()) {
@@ -120,9 +126,14 @@ void Connection::compress(const Lock& lock, std::string_view data, bool flush) {
 void Connection::write_out(const Lock& lock) {
   throw_if_lost(lock);
   if (out_size_ == 0) return;
+  Silence silence(stream_, limits_.give_way, Silence::Life::received_or_sent);
+  bool gives_way = false;
+  const std::function<bool()> must_give_way = [&] { return gives_way = gives_way || silence.must_give_way(wanted_); };
+  const auto deadline = util::Deadline::in(idle_);
   try {
-    stream_.write({out_.data(), out_size_}, util::Deadline::in(idle_));
+    stream_.write({out_.data(), out_size_}, locked_ ? deadline.unless(must_give_way) : deadline);
   } catch (const Error& error) {
+    if (gives_way) give_way(lock);
     lost_ = error;
     throw;
   }
@@ -202,8 +213,8 @@ std::optional<Message> Connection::next_message() {
 
 Connection::Woken Connection::wait(int other, util::Deadline deadline) {
   using std::chrono::milliseconds;
-  const auto beat = std::max(quiet_ / 4, milliseconds(1));
-  auto silence = util::Deadline::in(quiet_);
+  const auto beat = locked_ ? locked_beat_ : std::max(quiet_ / 4, milliseconds(1));
+  auto quiet = util::Deadline::in(quiet_);
   for (;;) {
     while (!held_ && !changed_ && peek()) {
       auto message = next_message();
@@ -211,13 +222,14 @@ Connection::Woken Connection::wait(int other, util::Deadline deadline) {
         changed_ = true;
       else if (message && message->type != MessageType::still_working)
         held_ = std::move(message);
-      silence = util::Deadline::in(quiet_);
+      quiet = util::Deadline::in(quiet_);
     }
     if (take_changed()) return Woken::changed;
     if (held_ || at_end_) return Woken::message;
     Lock lock(mutex_);
     throw_if_lost(lock);
-    if (silence.passed()) {
+    if (locked_ && silence_.must_give_way(wanted_)) give_way(lock);
+    if (quiet.passed()) {
       lost_ = Error(ErrorCode::timeout,
                     fmt::format("nothing was heard from the far side for {:g} s", std::chrono::duration<double>(quiet_).count()),
                     "it was switched off, or the network between is down");
@@ -227,7 +239,7 @@ Connection::Woken Connection::wait(int other, util::Deadline deadline) {
     if (silent >= beat) put(lock, MessageType::still_working, {});
     if (queued_) compress(lock, {}, true);
     const auto until_beat = silent >= beat ? beat : beat - silent;
-    switch (stream_.wait(other, deadline.at_most(silence.remaining()).at_most(until_beat))) {
+    switch (stream_.wait(other, deadline.at_most(quiet.remaining()).at_most(until_beat))) {
       case util::ByteStream::Ready::stream:
         read_stream(lock);
         break;
@@ -286,10 +298,13 @@ bool Connection::read_stream(const Lock& lock) {
   if (at_end_) return false;
   throw_if_lost(lock);
   if (queued_) compress(lock, {}, true);
+  const auto deadline = util::Deadline::in(idle_);
   try {
+    if (locked_) await_bytes(lock, deadline);
     in_begin_ = in_end_ = 0;
-    in_end_ = stream_.read(in_, util::Deadline::in(idle_));
+    in_end_ = stream_.read(in_, deadline);
   } catch (const Error& error) {
+    if (lost_) throw;
     lost_ = error.code() == ErrorCode::timeout
                 ? Error(ErrorCode::timeout,
                         fmt::format("nothing was heard from the far side for {:g} s", std::chrono::duration<double>(idle_).count()),
@@ -302,10 +317,38 @@ bool Connection::read_stream(const Lock& lock) {
   return !at_end_;
 }
 
+/// Until there is something to read, or the deadline. Says meanwhile that we are there, because the far side may be waiting, too, for what
+/// is still on its way to it.
+void Connection::await_bytes(const Lock& lock, util::Deadline deadline) {
+  while (stream_.wait(-1, deadline.at_most(locked_beat_)) == util::ByteStream::Ready::neither && !deadline.passed()) {
+    if (silence_.must_give_way(wanted_)) give_way(lock);
+    if (std::chrono::steady_clock::now() - last_write_ < locked_beat_) continue;
+    put(lock, MessageType::still_working, {});
+    compress(lock, {}, true);
+  }
+}
+
+void Connection::give_way(const Lock&) {
+  lost_ =
+      Error(ErrorCode::timeout,
+            fmt::format("the far side was silent for {:g} s in the middle of a run, while another run waited for this node: gave way to it",
+                        std::chrono::duration<double>(limits_.give_way).count()),
+            "that host, or the network between, is stuck; a daemon tries again by itself, a command can be repeated");
+  throw Error(*lost_);
+}
+
 void Connection::set_locked(bool locked) {
-  Lock lock(mutex_);
-  idle_ = locked ? std::min(limits_.idle, limits_.locked) : limits_.idle;
-  quiet_ = locked ? std::min(limits_.quiet, limits_.locked) : limits_.quiet;
+  {
+    Lock lock(mutex_);
+    idle_ = locked ? std::min(limits_.idle, limits_.locked) : limits_.idle;
+    quiet_ = locked ? std::min(limits_.quiet, limits_.locked) : limits_.quiet;
+    silence_.begin();
+  }
+  {
+    Lock lock(tick_mutex_);
+    locked_ = locked;
+  }
+  tick_condition_.notify_all();
 }
 
 void Connection::violation(const std::string& what) {
@@ -323,7 +366,7 @@ void Connection::close() noexcept {
 void Connection::tick() {
   std::unique_lock lock(tick_mutex_);
   while (!stopping_) {
-    tick_condition_.wait_for(lock, tick_interval_);
+    tick_condition_.wait_for(lock, beat());
     if (stopping_) return;
     lock.unlock();
     keep_alive();
@@ -335,7 +378,7 @@ void Connection::tick() {
 void Connection::keep_alive() noexcept {
   try {
     Lock lock(mutex_);
-    if (lost_ || closed_ || std::chrono::steady_clock::now() - last_write_ < tick_interval_) return;
+    if (lost_ || closed_ || std::chrono::steady_clock::now() - last_write_ < beat()) return;
     put(lock, MessageType::still_working, {});
     compress(lock, {}, true);
   } catch (const std::exception&) {

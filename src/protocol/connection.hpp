@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "gsync/util/byte_stream.hpp"
 #include "gsync/util/error.hpp"
 #include "messages.hpp"
+#include "silence.hpp"
 
 struct ZSTD_CCtx_s;
 struct ZSTD_DCtx_s;
@@ -33,8 +35,9 @@ struct Message {
 /// is only ever used under one mutex.
 class Connection {
  public:
-  /// `stream` must outlive this. `received` is what came behind the far side's hello.
-  Connection(util::ByteStream& stream, const Limits& limits, std::string_view received);
+  /// `stream` must outlive this. `received` is what came behind the far side's hello. `wanted` says whether somebody else waits for the
+  /// node that a run of this connection holds; any thread may ask it, and it may be empty.
+  Connection(util::ByteStream& stream, const Limits& limits, std::string_view received, std::function<bool()> wanted = {});
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -61,7 +64,8 @@ class Connection {
   /// Until it is called with nullopt, waiting ends at this time even if the far side keeps saying that it works.
   void expect_by(std::optional<util::Deadline> deadline) { expected_by_ = deadline; }
 
-  /// A lock is held at one of the ends, or asked for: silence is believed for Limits::locked at most.
+  /// A lock is held at one of the ends, or asked for: silence is believed for Limits::locked at most, and for Limits::give_way when
+  /// somebody waits for the node here.
   void set_locked(bool locked);
 
   /// The far side broke the rules: nothing that it sends is believed from now on, but it may still be told why.
@@ -96,13 +100,20 @@ class Connection {
   bool peek();
   bool fill();
   bool read_stream(const Lock& lock);
+  void await_bytes(const Lock& lock, util::Deadline deadline);
+  [[noreturn]] void give_way(const Lock& lock);
   void count(const Lock& lock);
   void tick();
   void keep_alive() noexcept;
+  /// Who has sent nothing for so long says that he is there.
+  std::chrono::milliseconds beat() const { return locked_ ? locked_beat_ : beat_; }
 
   util::ByteStream& stream_;
   const Limits limits_;
-  const std::chrono::milliseconds tick_interval_;
+  const std::function<bool()> wanted_;
+  const std::chrono::milliseconds beat_;
+  const std::chrono::milliseconds locked_beat_;
+  std::atomic<bool> locked_{false};
 
   // Used by the calling thread alone.
   std::unique_ptr<ZSTD_DCtx_s, FreeDecompressor> decompressor_;
@@ -120,6 +131,7 @@ class Connection {
   mutable std::mutex mutex_;  ///< for the stream and what follows
   std::chrono::milliseconds idle_;
   std::chrono::milliseconds quiet_;
+  Silence silence_;
   std::unique_ptr<ZSTD_CCtx_s, FreeCompressor> compressor_;
   std::vector<std::byte> out_;
   std::size_t out_size_ = 0;

@@ -27,12 +27,12 @@ class RemoteNode::Impl {
   class Rows;
   class Bytes;
 
-  Impl(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits)
+  Impl(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits, std::function<bool()> wanted)
       : stream_(std::move(stream)),
         label_(std::move(label)),
         our_id_(ours.node_id),
         greeting_(exchange_hellos(*stream_, ours, limits, label_, Side::client)),
-        connection_(*stream_, limits, greeting_.received) {}
+        connection_(*stream_, limits, greeting_.received, std::move(wanted)) {}
 
   ~Impl() { connection_.close(); }
 
@@ -185,8 +185,9 @@ bool RemoteNode::Impl::stream_out(BulkSender& sender, model::BlocklistReader* ro
   }
 }
 
-RemoteNode::RemoteNode(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits)
-    : impl_(std::make_unique<Impl>(std::move(stream), std::move(label), ours, limits)) {}
+RemoteNode::RemoteNode(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits,
+                       std::function<bool()> wanted)
+    : impl_(std::make_unique<Impl>(std::move(stream), std::move(label), ours, limits, std::move(wanted))) {}
 RemoteNode::~RemoteNode() = default;
 
 std::string RemoteNode::label() const {

@@ -16,6 +16,8 @@ constexpr std::size_t diagnostics_limit = 4096;
 constexpr std::size_t write_chunk = 32u << 10;
 /// How long a command may take from the end of its output to its end: the exit status usually comes in the same packet.
 constexpr auto exit_grace = 2s;
+/// For the end of our input. It waits behind other bytes only when the far side takes none, and then it need not be told.
+constexpr auto farewell = 200ms;
 
 struct ChannelFree {
   void operator()(ssh_channel channel) const {
@@ -99,7 +101,7 @@ class ChannelStream final : public util::ByteStream {
     closed_ = true;
     try {
       ssh_channel_send_eof(channel_.get());
-      flush(util::Deadline::in(exit_grace), "ending the input");
+      flush(util::Deadline::in(farewell), "ending the input");
     } catch (const Error&) {
       // A connection that is gone says so at the next read.
     }

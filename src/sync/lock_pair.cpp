@@ -7,8 +7,8 @@
 namespace gsync::sync {
 namespace {
 
-/// How long the first node is held while the second one is busy.
-constexpr auto patience = std::chrono::milliseconds(5'000);
+/// How long the first node is held while the second one is busy: others may wait for the first.
+constexpr auto patience = std::chrono::milliseconds(1'000);
 
 }  // namespace
 

@@ -71,6 +71,13 @@ protocol::Hello hello_of(const OpenNode& node) {
   return {protocol::protocol_version, "0.1.0", node.state.node_id(), node.node.label()};
 }
 
+/// They are operations, too, and how many there are must not depend on how long a run takes.
+protocol::Limits rare_signs_of_life() {
+  protocol::Limits limits;
+  limits.give_way = limits.locked;
+  return limits;
+}
+
 /// A copy that keeps what an Identity looks at but for the inode; `inodes` gets copy and original.
 void copy_tree(const std::string& from, const std::string& to, std::vector<std::pair<ino_t, ino_t>>& inodes) {
   struct stat st {};
@@ -342,6 +349,7 @@ RunResult Pair::run(Side side, const Fault& fault) {
     protocol::AgentOptions options;
     options.hello = hello_of(node);
     options.peer = "ph2";
+    options.limits = rare_signs_of_life();
     protocol::serve(node.node, stream, options);
     return false;
   });
@@ -352,7 +360,7 @@ RunResult Pair::run(Side side, const Fault& fault) {
     OpenNode node(*here_);
     const auto options = engine_options(scenario_.operation);
     if (scenario_.operation == Operation::undo) return !sync::restore(node.node, version_, options).report;
-    protocol::RemoteNode peer(std::make_unique<util::FdStream>(std::move(*near)), "ph1", hello_of(node), protocol::Limits{});
+    protocol::RemoteNode peer(std::make_unique<util::FdStream>(std::move(*near)), "ph1", hello_of(node), rare_signs_of_life());
     if (scenario_.operation == Operation::sync) {
       sync::TwoWayOptions both;
       static_cast<sync::Options&>(both) = options;

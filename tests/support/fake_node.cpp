@@ -105,7 +105,8 @@ model::NodeInfo FakeNode::describe() {
   return described();
 }
 
-model::NodeInfo FakeNode::lock(util::Deadline) {
+model::NodeInfo FakeNode::lock(util::Deadline deadline) {
+  lock_times.push_back(deadline.remaining());
   called("lock");
   locked = true;
   if (replaced_) {

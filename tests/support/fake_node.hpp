@@ -1,4 +1,6 @@
 #pragma once
+#include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -11,6 +13,21 @@
 
 namespace gsync::test {
 
+/// A truth that one thread may set while another looks.
+class Flag {
+ public:
+  Flag(bool value) : value_(value) {}
+  Flag(const Flag& other) : value_(other.value_.load()) {}
+  Flag& operator=(const Flag& other) {
+    value_ = other.value_.load();
+    return *this;
+  }
+  operator bool() const { return value_; }
+
+ private:
+  std::atomic<bool> value_;
+};
+
 /// A Pi-hole in memory that behaves as model::Node promises: digests follow its content, `apply` is all or nothing, `expected` is checked,
 /// versions are kept. It writes down what is asked of it and fails where it was told to. Its whole copy is an encoding of its lists and
 /// compiled sets, which another FakeNode takes. Members may be changed freely while no call runs; nothing here locks.
@@ -22,6 +39,7 @@ class FakeNode final : public model::Node {
   model::NodeInfo describe() override;
   model::NodeInfo lock(util::Deadline deadline) override;
   void unlock() override;
+  bool lock_is_wanted() const override { return locked && wanted && wanted(); }
   model::Lists lists() override;
   model::Records records() override;
   model::Blocklist blocklist() override;
@@ -65,8 +83,12 @@ class FakeNode final : public model::Node {
   std::vector<model::Change> applied;
   std::vector<model::HistoryEntry> notes;
   std::map<std::string, std::string> books;  ///< of its pairs
-  bool locked = false;
+  Flag locked = false;
+  std::vector<std::chrono::milliseconds> lock_times;  ///< how long lock() might have waited
 
+
+  /// Whether somebody else waits for its lock. Any thread asks.
+  std::function<bool()> wanted;
   /// Runs at the begin of each call, with its name, and in `apply` once more as "publish", after everything was read and before anything is
   /// changed. May throw.
   std::function<void(const std::string& call)> on_call;

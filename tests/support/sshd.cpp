@@ -65,7 +65,7 @@ pid_t parent_of(pid_t pid) {
   return parent;
 }
 
-void kill_descendants(pid_t ancestor) {
+void signal_descendants(pid_t ancestor, int number) {
   std::vector<std::pair<pid_t, pid_t>> all;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     auto name = entry.path().filename().string();
@@ -77,7 +77,7 @@ void kill_descendants(pid_t ancestor) {
   for (std::size_t i = 0; i < found.size(); ++i)
     for (auto [pid, parent] : all)
       if (parent == found[i]) found.push_back(pid);
-  for (std::size_t i = 1; i < found.size(); ++i) ::kill(found[i], SIGKILL);
+  for (std::size_t i = 1; i < found.size(); ++i) ::kill(found[i], number);
 }
 
 const passwd* current_user() {
@@ -123,15 +123,15 @@ bool ChildProcess::ended() {
   return pid_ < 0;
 }
 
-void ChildProcess::kill_children() const {
-  if (pid_ > 0) kill_descendants(pid_);
+void ChildProcess::signal_children(int number) const {
+  if (pid_ > 0) signal_descendants(pid_, number);
 }
 
 void ChildProcess::stop() {
   if (ended()) return;
   // Stopped first, so that it starts nothing more while its children are looked for.
   ::kill(pid_, SIGSTOP);
-  kill_descendants(pid_);
+  signal_descendants(pid_, SIGKILL);
   ::kill(pid_, SIGKILL);
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }

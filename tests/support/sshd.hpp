@@ -1,4 +1,5 @@
 #pragma once
+#include <signal.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -23,8 +24,8 @@ class ChildProcess {
 
   pid_t pid() const { return pid_; }
   bool ended();
-  /// Kills what it has started (sshd: the connections), not the program itself.
-  void kill_children() const;
+  /// To all that it has started (sshd: the connections), not to the program itself.
+  void signal_children(int number) const;
   void stop();
 
  private:
@@ -63,7 +64,9 @@ class Sshd {
   std::string known_hosts_line(const std::string& type = "ed25519") const;
   std::string log() const;
   /// Cuts the connections that there are; new ones are still accepted.
-  void kill_connections() const { process_->kill_children(); }
+  void kill_connections() const { process_->signal_children(SIGKILL); }
+  /// From now on those that there are hang.
+  void stop_connections() const { process_->signal_children(SIGSTOP); }
   void stop() { process_->stop(); }
 
  private:

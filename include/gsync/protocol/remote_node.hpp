@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,8 +27,10 @@ struct Limits {
   std::chrono::milliseconds idle{60'000};  ///< without a byte from the far side while we wait for one; it says "still working" in between
   /// Without a byte while neither side waits for the other. Both say that they are there, four times as often.
   std::chrono::milliseconds quiet{60'000};
-  /// Both of them at most, from the request for the node's lock until it is given back: others wait for the two nodes. Three signs of life.
+  /// Both of them at most, from the request for the node's lock until it is given back.
   std::chrono::milliseconds locked{15'000};
+  /// In that time, and while somebody else waits for the node here: four signs of life. Then the run gives way to him.
+  std::chrono::milliseconds give_way{1'000};
 };
 
 /// A node at the other end of a byte stream. A thread of its own tells the far side that we are still there; the stream is used by one
@@ -38,8 +41,10 @@ struct Limits {
 /// leaves the connection usable; after any other it is over, and every call but unlock() throws.
 class RemoteNode final : public model::Node {
  public:
-  /// `label` is the peer's name in our configuration.
-  RemoteNode(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits);
+  /// `label` is the peer's name in our configuration. `wanted` says whether somebody waits for the node here that the same run holds; any
+  /// thread may ask it. Empty: never.
+  RemoteNode(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits,
+             std::function<bool()> wanted = {});
   ~RemoteNode() override;
 
   std::string label() const override;

@@ -253,8 +253,8 @@ TEST(KeepAlive, LongWorkOfTheAgentOutlivesTheClientsIdleDeadline) {
   change.wishes.clear();
   RemoteNode* client = nullptr;
   node.on_call = [&](const std::string& call) {
-    // Said every quarter of the idle time.
-    if (call == "publish") wait_for_growth([&] { return client->bytes_received(); }, 6);
+    // Said every quarter of Limits::give_way.
+    if (call == "publish") wait_for_growth([&] { return client->bytes_received(); }, 10);
   };
   auto options = agent_options();
   options.limits.idle = idle;
@@ -274,7 +274,7 @@ TEST(KeepAlive, LongWorkOfTheAgentInTheMiddleOfAStreamDoesToo) {
   const auto change = wishing_change(node);
   RemoteNode* client = nullptr;
   node.on_call = [&](const std::string& call) {
-    if (call == "apply") wait_for_growth([&] { return client->bytes_received(); }, 6);
+    if (call == "apply") wait_for_growth([&] { return client->bytes_received(); }, 10);
   };
   auto options = agent_options();
   options.limits.idle = idle;
@@ -298,7 +298,7 @@ TEST(KeepAlive, AClientThatIsBusyWithItsOwnDatabaseKeepsItsLock) {
   remote->lock(soon());
   auto reader = remote->blocklist_rows(wishes_for(node));
   ASSERT_TRUE(reader->next());
-  wait_for_growth([&] { return remote->bytes_sent(); }, 6);
+  wait_for_growth([&] { return remote->bytes_sent(); }, 10);
   while (reader->next()) {
   }
   reader.reset();
@@ -335,7 +335,7 @@ TEST(IdleDeadline, FreesTheLockOfAClientThatWentSilent) {
   options.limits.idle = options.limits.quiet = milliseconds(1'000);
   Served served(node, options);
   // This client says nothing by itself for 5 s.
-  auto remote = served.connect({milliseconds(10'000), milliseconds(60'000)});
+  auto remote = served.connect({.idle = milliseconds(60'000), .locked = milliseconds(60'000), .give_way = milliseconds(60'000)});
   remote->lock(soon());
   auto error = served.finish();
   ASSERT_TRUE(error);
@@ -370,7 +370,7 @@ TEST(LockedDeadline, FreesTheLockOfAClientThatWentSilent) {
   options.limits.locked = milliseconds(1'000);
   Served served(node, options);
   // This client says nothing by itself for 5 s.
-  auto remote = served.connect({.locked = milliseconds(60'000)});
+  auto remote = served.connect({.locked = milliseconds(60'000), .give_way = milliseconds(60'000)});
   remote->lock(soon());
   const auto error = served.finish();
   ASSERT_TRUE(error);

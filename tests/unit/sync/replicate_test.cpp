@@ -208,6 +208,16 @@ TEST_F(Replicate, LetsTheFirstNodeGoWhileTheSecondIsBusy) {
   EXPECT_EQ(target.count("apply"), 1u);
 }
 
+TEST_F(Replicate, HoldsTheFirstNodeForASecondAtMostWhileTheSecondIsBusy) {
+  source.add_domain("ads.example.com");
+  options.lock_deadline = std::chrono::minutes(1);
+  target_fails.next("lock", Error(ErrorCode::busy, "another run works on ph2"));
+  replicate(source, target, options);
+  ASSERT_EQ(target.lock_times.size(), 2u);
+  for (const auto time : target.lock_times) EXPECT_LE(time, std::chrono::seconds(1)) << "others may wait for ph1";
+  EXPECT_GT(source.lock_times.back(), std::chrono::seconds(10)) << "and for the first there is all the time that was given";
+}
+
 TEST_F(Replicate, SaysBusyAtTheDeadline) {
   source.add_domain("ads.example.com");
   options.lock_deadline = std::chrono::milliseconds(0);
