@@ -112,5 +112,36 @@ TEST_F(DaemonHang, OfAWorkerThatPullsFromUsDoesNotHoldUpAnotherPeersEdit) {
   chain.all_are_the_same_in_the_end();
 }
 
+/// One wants to push what the other wants to pull: whichever of the two runs, the other one waits, and each has lost its way to the far
+/// side. Neither may wait for the other for ever, nor both give way again and again.
+TEST_F(DaemonHang, OfBothWaysBetweenTwoThatWantEachOtherEndsByItself) {
+  Fleet fleet(2);
+  fleet.connect(fleet[0], fleet[1], "push");
+  fleet.connect(fleet[1], fleet[0], "pull");
+  fleet[1].pihole.set_sync_lines("ftl_deadline_seconds = 600");
+  fleet.start_ftls();
+  fleet.start_daemons();
+  ASSERT_TRUE(fleet.in_step());
+  // The first connected before the second's daemon was there. An agent that serves by itself would hang together with its connection.
+  fleet[1].sshd.kill_connections();
+  ASSERT_TRUE(DaemonProcess::poll([&] { return fleet[1].daemon->status().agents.size() == 1; })) << fleet.logs();
+  ASSERT_TRUE(fleet.in_step());
+  auto reader = open_file(fleet[1].pihole.gravity());
+  deny(fleet[0].pihole, "first.example");
+  ASSERT_TRUE(DaemonProcess::poll([&] { return denies(fleet[1].pihole, "first.example"); })) << fleet.logs();
+  ASSERT_TRUE(is_locked(fleet[0].pihole));
+  ASSERT_TRUE(is_locked(fleet[1].pihole));
+  for (std::size_t i = 0; i < fleet.size(); ++i) fleet[i].sshd.stop_connections();
+  deny(fleet[0].pihole, "second.example");
+  reader.reset();
+  ASSERT_TRUE(DaemonProcess::poll([&] { return fleet[1].serves("second.example"); })) << fleet.logs();
+  // Those that did nothing meanwhile notice it later.
+  for (std::size_t i = 0; i < fleet.size(); ++i) fleet[i].sshd.kill_connections();
+  deny(fleet[0].pihole, "third.example");
+  ASSERT_TRUE(DaemonProcess::poll([&] { return fleet[1].serves("third.example"); })) << fleet.logs();
+  ASSERT_TRUE(fleet.in_step());
+  EXPECT_TRUE(fleet.same());
+}
+
 }  // namespace
 }  // namespace gsync::test
