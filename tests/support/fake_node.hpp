@@ -86,9 +86,9 @@ class FakeNode final : public model::Node {
   Flag locked = false;
   std::vector<std::chrono::milliseconds> lock_times;  ///< how long lock() might have waited
 
-
   /// Whether somebody else waits for its lock. Any thread asks.
   std::function<bool()> wanted;
+
   /// Runs at the begin of each call, with its name, and in `apply` once more as "publish", after everything was read and before anything is
   /// changed. May throw.
   std::function<void(const std::string& call)> on_call;
