@@ -34,6 +34,7 @@ class SharedNode final : public Node {
   NodeInfo describe() override;
   NodeInfo lock(util::Deadline deadline) override;
   void unlock() override { whole_.unlock(); }
+  bool lock_is_wanted() const override { return whole_.lock_is_wanted(); }
   Lists lists() override;
   Records records() override;
   Blocklist blocklist() override;
