@@ -173,6 +173,7 @@ model::ApplyReport FakeNode::apply(const model::Change& change, model::Blocklist
     if (bytes.size() != change.copy_bytes) throw Error(ErrorCode::corrupt, "the copy has another size than was announced");
     auto image = util::decode<Image>(bytes);
     if (model::digest_of(image.lists) != change.copy_lists) throw Error(ErrorCode::corrupt, "the copy has other lists than were announced");
+    model::check_lists(image.lists);
     new_lists = std::move(image.lists);
     new_sets = std::move(image.compiled);
     report.counts.whole_database = true;
