@@ -61,7 +61,7 @@ constexpr std::array<CommandHelp, 17> commands{{
     {Command::undo, "undo", "bring back what the last run replaced",
      "Brings back the lists and records as they were before the last change that gravity-sync made here. It goes the\n"
      "same careful way as a pull, and can itself be undone. The next pull makes this Pi-hole as the peer is again; the daemon does\n"
-     "not: the peers that it pulls from, and those that push to this one, are paused until `resume`.",
+     "not: the peers that it pulls from, and those that push to this one, are paused until `resume`. A peer in mode sync gets it.",
      "Examples:\n"
      "  sudo gravity-sync undo --dry-run\n"
      "  sudo gravity-sync undo"},

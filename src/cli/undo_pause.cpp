@@ -10,8 +10,10 @@ namespace gsync::cli {
 UndoPause::UndoPause(Context& context, const std::string& why) : context_(context) {
   if (context.invocation().dry_run || !daemon::has_run(context.state())) return;
   auto peers = daemon::pushing_peers(context.state());
-  for (const auto& peer : context.config().peers)
-    if (peer.mode != config::Mode::push) peers.insert(peer.name);
+  for (const auto& peer : context.config().peers) {
+    if (peer.mode == config::Mode::pull) peers.insert(peer.name);
+    if (peer.mode == config::Mode::sync) told_.push_back(peer.name);
+  }
   const auto already = daemon::paused_peers(context.state());
   for (const auto& peer : peers) {
     if (already.contains(peer)) continue;
@@ -35,6 +37,8 @@ void UndoPause::keep() {
     context_.output().say(fmt::format(
         "  {0} is paused here now, so that the change does not come back from there; `gravity-sync resume {0}` ends that", peer));
   paused_.clear();
+  for (const auto& peer : told_)
+    context_.output().say(fmt::format("  {} is synced both ways: it gets this as it gets every edit", peer));
 }
 
 }  // namespace gsync::cli

@@ -7,7 +7,8 @@
 namespace gsync::cli {
 
 /// Before something is brought back: the peers that the daemon pulls from, and those that push to us, would overwrite it at once, so they
-/// are paused. Resumed again unless keep() says that something was brought back. Does nothing where no daemon has ever run.
+/// are paused. Resumed again unless keep() says that something was brought back. Does nothing where no daemon has ever run. With a peer that
+/// is synced both ways it is an edit as any other, and gets there.
 class UndoPause {
  public:
   /// `why` is shown by `status`.
@@ -22,6 +23,7 @@ class UndoPause {
  private:
   Context& context_;
   std::vector<std::string> paused_;
+  std::vector<std::string> told_;  ///< that sync with us
 };
 
 }  // namespace gsync::cli

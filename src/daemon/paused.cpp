@@ -48,11 +48,14 @@ void require_not_paused(const replica::StateStore& state, const std::string& pee
 std::set<std::string> pushing_peers(const replica::StateStore& state) {
   constexpr std::size_t lately = 200;
   constexpr std::string_view agent = "agent for ";
-  std::set<std::string> peers;
+  std::map<std::string, model::Action> last;  // history() gives the newest first
   for (const auto& entry : state.history(lately, false))
     if ((entry.action == model::Action::push || entry.action == model::Action::sync) && entry.outcome == model::Outcome::done &&
         entry.started_by.starts_with(agent))
-      peers.insert(entry.started_by.substr(agent.size()));
+      last.emplace(entry.started_by.substr(agent.size()), entry.action);
+  std::set<std::string> peers;
+  for (const auto& [peer, action] : last)
+    if (action == model::Action::push) peers.insert(peer);
   return peers;
 }
 

@@ -153,6 +153,20 @@ void expect_small(std::size_t domains) {
   ASSERT_TRUE(here.wait_for([&](const auto& p) { return p.syncs > syncs && p.in_step == true; }));
   EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
   expect_small("pihole -g", {&here, &there});
+
+  ASSERT_TRUE(here.stop());
+  ASSERT_TRUE(succeeded(nodes.run({"pull"})));
+  nodes.set_peer({{}, {}, {}, {}, "mode = \"sync\""});
+  here.start();
+  ASSERT_TRUE(here.wait_in_step());
+  GravityBuilder().household(small_household()).adlist(large).updated(default_date + 2 * hour).build(next);
+  std::filesystem::rename(next, nodes.ph1.gravity());
+  ASSERT_TRUE(DaemonProcess::poll([&] { return static_cast<bool>(same_content(nodes.ph1, nodes.ph2)); })) << here.log();
+  ASSERT_TRUE(here.wait_in_step());
+  deny(nodes.ph1, "there.example");
+  deny(nodes.ph2, "here.example");
+  ASSERT_TRUE(DaemonProcess::poll([&] { return denies(nodes.ph1, "here.example") && denies(nodes.ph2, "there.example"); })) << here.log();
+  expect_small("both ways", {&here, &there});
 }
 
 TEST_F(QuietDaemon, StaysSmall) {

@@ -53,6 +53,26 @@ TEST_F(DaemonSync, AnEditOnEitherPiholeIsServedByTheOther) {
   EXPECT_TRUE(fleet->same());
 }
 
+TEST_F(DaemonSync, AnUndoIsAnEditThatTheOtherGetsToo) {
+  const auto fleet = star(2);
+  ASSERT_TRUE(fleet->in_step());
+  auto& middle = (*fleet)[0];
+  auto& outer = (*fleet)[1];
+  for (const auto* where : {&outer, &middle}) {
+    const auto* other = where == &outer ? &middle : &outer;
+    deny(other->pihole, "mistake.example");
+    ASSERT_TRUE(DaemonProcess::poll([&] { return denies(where->pihole, "mistake.example"); })) << fleet->logs();
+    ASSERT_TRUE(fleet->in_step());
+    const auto undone = run_here(*where, {"undo"});
+    EXPECT_EQ(undone.exit_code, 0) << undone.errors;
+    EXPECT_FALSE(contains(undone.output, "paused")) << undone.output;
+    EXPECT_TRUE(DaemonProcess::poll([&] { return !denies(other->pihole, "mistake.example"); })) << fleet->logs();
+    ASSERT_TRUE(fleet->in_step());
+    EXPECT_FALSE(denies(where->pihole, "mistake.example"));
+    EXPECT_TRUE(fleet->same());
+  }
+}
+
 /// Both daemons have the other as their peer, and both Pi-holes are edited at the same time, all the time.
 TEST_F(DaemonSync, EditsOnBothAtOnceAreAllOnBothInTheEnd) {
   const auto fleet = star(2, true);

@@ -48,7 +48,7 @@ void set_paused(replica::StateStore& state, const std::string& peer, const std::
 void set_resumed(replica::StateStore& state, const std::string& peer);
 /// Error{refused} while `peer` is paused: it may read everything here, and change nothing. `here` is for the message.
 void require_not_paused(const replica::StateStore& state, const std::string& peer, const std::string& here);
-/// Who has pushed to this node, or synced with it, lately, by the names that their agents serve.
+/// Who pushes to this node, by the names that their agents serve: not who has synced both ways since.
 std::set<std::string> pushing_peers(const replica::StateStore& state);
 
 /// Whether a daemon was ever started on this node.
