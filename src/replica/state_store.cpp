@@ -19,7 +19,11 @@
 namespace gsync::replica {
 namespace {
 
+// Of everything in the file: the tables, what stands in their columns, and the values that the modules above keep here by name. Raised by
+// whoever changes any of it; an older one is migrated from then on.
 constexpr std::int64_t format = 1;
+// SQLite's application_id: "gsyn". Versions under development numbered what they wrote 1, whatever it was, and wrote none.
+constexpr std::int64_t application = 0x6773796e;
 constexpr std::size_t max_unpacked = 256u << 20;
 
 // The rows of an entry stand beside it, so that a list of entries does not read them.
@@ -86,6 +90,13 @@ std::string real_path(const std::string& directory) {
   return resolved.get();
 }
 
+std::string begin_anew(const std::string& directory) {
+  return fmt::format(
+      "move it away: sudo mv {0}/state.db {0}/state.db.old; then history, kept versions, this node's id and what it remembers of its syncs "
+      "begin anew",
+      directory);
+}
+
 }  // namespace
 
 class StateStore::Impl {
@@ -94,11 +105,8 @@ class StateStore::Impl {
       : clock_(clock), bounds_(bounds), database_(open(real_path(directory) + "/state.db")) {
     database_.set_busy_timeout(std::chrono::seconds(10));
     database_.execute("PRAGMA journal_mode=TRUNCATE; PRAGMA synchronous=FULL;");
-    if (database_.query_int("PRAGMA user_version").value_or(0) == 0) create();
-    if (auto found = database_.query_int("PRAGMA user_version").value_or(0); found != format) {
-      throw Error(ErrorCode::incompatible, fmt::format("{} was written by another version of gravity-sync (format {}, this one knows {})", database_.path(), found, format),
-                  "install the newer version again");
-    }
+    if (number("user_version") == 0) create();
+    require_format(directory);
     auto id = value("node_id");
     if (!id) throw Error(ErrorCode::corrupt, fmt::format("{} has lost this node's id", database_.path()));
     node_id_ = *id;
@@ -113,14 +121,33 @@ class StateStore::Impl {
     return sqlite::Database(path, sqlite::OpenMode::create);
   }
 
+  std::int64_t number(std::string_view pragma) { return database_.query_int(fmt::format("PRAGMA {}", pragma)).value_or(0); }
+
+  /// What another version wrote would be misread: digests that look like differences, or a base of which deletions are derived.
+  void require_format(const std::string& directory) {
+    const auto found = number("user_version");
+    if (number("application_id") != application) {
+      const bool ours = database_.query_int("SELECT count(*) FROM sqlite_master WHERE name IN ('value', 'history', 'version')") == 3;
+      if (!ours) throw Error(ErrorCode::corrupt, fmt::format("{} is a database of another program", database_.path()));
+      throw Error(ErrorCode::incompatible,
+                  fmt::format("{} was written by a version of gravity-sync from before 0.1.0, and is not read", database_.path()),
+                  begin_anew(directory));
+    }
+    if (found == format) return;
+    throw Error(
+        ErrorCode::incompatible,
+        fmt::format("{} was written by another version of gravity-sync (format {}, this one knows {})", database_.path(), found, format),
+        "install the newer version again, or " + begin_anew(directory));
+  }
+
   void create() {
     sqlite::Transaction transaction(database_);
-    if (database_.query_int("PRAGMA user_version").value_or(0) != 0) return;  // another process was quicker
+    if (number("user_version") != 0) return;  // another process was quicker
     if (database_.query_int("SELECT count(*) FROM sqlite_master").value_or(0) != 0) throw Error(ErrorCode::corrupt, fmt::format("{} is a database of another program", database_.path()));
     database_.execute(schema);
     auto insert = database_.prepare("INSERT INTO value VALUES ('node_id', ?)");
     insert.bind_blob(1, util::random_hex(16)).run();
-    database_.execute(fmt::format("PRAGMA user_version={}", format));
+    database_.execute(fmt::format("PRAGMA application_id={}; PRAGMA user_version={};", application, format));
     transaction.commit();
   }
 
@@ -184,7 +211,7 @@ StateStore::StateStore(const std::string& directory, util::Clock& clock, const B
     impl_ = std::make_unique<Impl>(directory, clock, bounds);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::corrupt) throw;
-    throw Error(ErrorCode::corrupt, error.what(), fmt::format("move it away: sudo mv {0}/state.db {0}/state.db.damaged; then history, kept versions and this node's id begin anew", directory));
+    throw Error(ErrorCode::corrupt, error.what(), begin_anew(directory));
   }
 }
 StateStore::~StateStore() = default;

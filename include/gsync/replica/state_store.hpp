@@ -29,7 +29,8 @@ class StateStore {
     std::uint64_t history_bytes = 20u << 20;
   };
 
-  /// Makes the directory's database when there is none (with a new node id). Error{io, no_space, corrupt}; {refused} when the directory may not be written to.
+  /// Makes the directory's database when there is none (with a new node id). Error{io, no_space, corrupt}; {incompatible} for one of
+  /// another format, which is left as it is; {refused} when the directory may not be written to.
   StateStore(const std::string& directory, util::Clock& clock) : StateStore(directory, clock, Bounds{}) {}
   StateStore(const std::string& directory, util::Clock& clock, const Bounds& bounds);
   ~StateStore();

@@ -331,6 +331,29 @@ TEST_F(StateStoreTest, OfANewerFormatIsIncompatible) {
   EXPECT_EQ(code_of([&] { open(); }), ErrorCode::incompatible);
 }
 
+TEST_F(StateStoreTest, OfAnotherProgramThatNumbersItsFormatsIsNotWrittenTo) {
+  test::Sql(file(), test::Sql::Mode::create).execute("CREATE TABLE mine (x); PRAGMA user_version=1");
+  const auto before = test::read_text(file());
+  EXPECT_EQ(code_of([&] { open(); }), ErrorCode::corrupt);
+  EXPECT_EQ(test::read_text(file()), before);
+}
+
+/// What versions under development left: the same tables and number, and other things in them.
+TEST_F(StateStoreTest, OfBeforeTheFirstReleaseIsNamedWithWhatToDoAndLeftAlone) {
+  open();
+  test::execute(file(), "PRAGMA application_id=0; UPDATE value SET value=x'00' WHERE name<>'node_id'");
+  const auto before = test::read_text(file());
+  try {
+    open();
+    FAIL() << "it was read";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::incompatible);
+    EXPECT_THAT(error.what(), testing::HasSubstr("before 0.1.0"));
+    EXPECT_THAT(error.hint(), testing::HasSubstr("sudo mv " + directory_.path() + "/state.db"));
+  }
+  EXPECT_EQ(test::read_text(file()), before);
+}
+
 TEST_F(StateStoreTest, WithoutItsIdIsCorrupt) {
   open();
   test::execute(file(), "DELETE FROM value WHERE name='node_id'");
