@@ -1,4 +1,4 @@
-// What every Node promises, shown on a Pi-hole here and on the same Pi-hole behind RemoteNode and Agent.
+// What every Node promises, shown on a Pi-hole here, on the same Pi-hole behind RemoteNode and Agent, and on what a peer sees of it.
 
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -6,10 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <stdexcept>
 #include <thread>
 
-#include "gsync/model/node.hpp"
+#include "gsync/model/shared_node.hpp"
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/error.hpp"
 #include "support/node_fixture.hpp"
@@ -20,42 +21,88 @@ namespace {
 
 using model::Node;
 
-enum class Where { here, far };
+enum class Where { here, far, shared, far_shared };
 
-/// Runs with the node itself or with its image at the other end of a stream.
+bool is_far(Where where) {
+  return where == Where::far || where == Where::far_shared;
+}
+bool is_shared(Where where) {
+  return where == Where::shared || where == Where::far_shared;
+}
+
+/// What a shared one keeps: a whole table, some rows of another one, and a record among others.
+const std::vector<std::string> patterns{"clients", "domain:kept.*", "adlist:*kept*", "dns:*.kept.lan"};
+
+/// Runs with the node itself, with its image at the other end of a stream, or with either of what it shares.
 class Nodes {
  public:
   explicit Nodes(Where where, PiholeOptions options = {}, bool read_only = false)
-      : local(std::move(options)), where_(where), read_only_(read_only) {
-    if (where == Where::far) connect(std::string(32, 'c'));
+      : local(with_what_is_kept(std::move(options), where)), where_(where), read_only_(read_only) {
+    if (is_shared(where)) shared_ = share(*local.node, *local.state);
+    if (is_far(where)) connect(std::string(32, 'c'));
   }
+  /// The other end of a pair with this one: here, and sharing as much.
+  static Where beside(Where where) { return is_shared(where) ? Where::shared : Where::here; }
   /// The one that asks is that node.
   void meet(const Nodes& other) {
-    if (where_ == Where::far) connect(other.local.state->node_id());
+    if (is_far(where_)) connect(other.local.state->node_id());
   }
-  Node& operator*() { return remote_ ? remote_->node() : *local.node; }
+  Node& operator*() { return remote_ ? remote_->node() : near(); }
   Node* operator->() { return &**this; }
+
+  /// As another process on that host would describe it.
+  model::NodeInfo described_by_another() const {
+    const auto another = local.another();
+    return is_shared(where_) ? share(*another, *local.state)->describe() : another->describe();
+  }
 
   LocalFixture local;
 
  private:
+  static PiholeOptions with_what_is_kept(PiholeOptions options, Where where) {
+    if (!is_shared(where)) return options;
+    options.gravity.domain({.domain = "kept.example", .comment = "of " + options.name});
+    options.gravity.adlist({.address = "https://kept.example/" + options.name, .entries = 40});
+    options.dns_hosts.insert(options.dns_hosts.begin() + 1, "192.168.1.99 " + options.name + ".kept.lan");
+    return options;
+  }
+  static std::unique_ptr<model::SharedNode> share(Node& node, replica::StateStore& state) {
+    const model::SharedNode::Memory memory{[&state] { return state.value("shared"); },
+                                           [&state](const std::string& bytes) { state.set_value("shared", bytes); }};
+    auto shared = std::make_unique<model::SharedNode>(node, model::ShrinkLimits{}, memory);
+    shared->keep(model::KeepLocal(patterns));
+    return shared;
+  }
+  Node& near() { return shared_ ? static_cast<Node&>(*shared_) : *local.node; }
   void connect(const std::string& client) {
     remote_.reset();
     protocol::AgentOptions agent;
     agent.hello = {protocol::protocol_version, "0.1.0", local.state->node_id(), local.config.node.name};
     agent.peer = "tester";
     agent.read_only = read_only_;
-    remote_ = std::make_unique<RemoteFixture>(*local.node, agent, client);
+    remote_ = std::make_unique<RemoteFixture>(near(), agent, client);
   }
 
   Where where_;
   bool read_only_;
+  std::unique_ptr<model::SharedNode> shared_;
   std::unique_ptr<RemoteFixture> remote_;
 };
 
+std::string name_of(const ::testing::TestParamInfo<Where>& where) {
+  constexpr std::array names{"Here", "Far", "Shared", "FarShared"};
+  return names.at(static_cast<std::size_t>(where.param));
+}
+
 class NodeContract : public ::testing::TestWithParam<Where> {};
-INSTANTIATE_TEST_SUITE_P(, NodeContract, ::testing::Values(Where::here, Where::far),
-                         [](const auto& p) { return p.param == Where::here ? "Here" : "Far"; });
+INSTANTIATE_TEST_SUITE_P(, NodeContract, ::testing::Values(Where::here, Where::far, Where::shared, Where::far_shared), name_of);
+
+/// A node that keeps something has no whole copy.
+class WholeNodeContract : public ::testing::TestWithParam<Where> {};
+INSTANTIATE_TEST_SUITE_P(, WholeNodeContract, ::testing::Values(Where::here, Where::far), name_of);
+
+class SharedNodeContract : public ::testing::TestWithParam<Where> {};
+INSTANTIATE_TEST_SUITE_P(, SharedNodeContract, ::testing::Values(Where::shared, Where::far_shared), name_of);
 
 util::Deadline soon() {
   return util::Deadline::in(std::chrono::seconds(20));
@@ -107,7 +154,7 @@ TEST_P(NodeContract, ReadsNoDatabaseWhenNothingChanged) {
   // Nobody could read it now: an exclusive lock that is held throughout.
   Sql writer(node.local.directory.gravity());
   writer.execute("BEGIN EXCLUSIVE");
-  auto second = node.local.another()->describe();
+  auto second = node.described_by_another();
   EXPECT_EQ(second.digests, first.digests);
   writer.execute("ROLLBACK");
 }
@@ -156,7 +203,7 @@ TEST_P(NodeContract, StreamsExactlyTheRowsOfTheAdlistsWishedFor) {
 }
 
 TEST_P(NodeContract, MakesATargetEqualAndKeepsItsIdsAndSchema) {
-  Nodes source(Where::here, pihole("ph1", 1, 3));
+  Nodes source(Nodes::beside(GetParam()), pihole("ph1", 1, 3));
   Nodes target(GetParam(), pihole("ph2", 2, 7));
   target.meet(source);
   auto path = target.local.directory.gravity();
@@ -188,8 +235,8 @@ TEST_P(NodeContract, MakesATargetEqualAndKeepsItsIdsAndSchema) {
   EXPECT_TRUE(again.plan.nothing_to_do());
 }
 
-TEST_P(NodeContract, TakesAWholeDatabase) {
-  Nodes source(Where::here, pihole("ph1", 1, 3));
+TEST_P(WholeNodeContract, TakesAWholeDatabase) {
+  Nodes source(Nodes::beside(GetParam()), pihole("ph1", 1, 3));
   Nodes target(GetParam(), pihole("ph2", 2, 7));
   target.meet(source);
   auto options = pull();
@@ -211,7 +258,7 @@ sync::TwoWayOptions both_ways() {
 }
 
 TEST_P(NodeContract, IsSyncedBothWays) {
-  Nodes here(Where::here, pihole("ph1", 1, 3));
+  Nodes here(Nodes::beside(GetParam()), pihole("ph1", 1, 3));
   Nodes there(GetParam(), pihole("ph2", 2, 7));
   there.meet(here);
   auto first = both_ways();
@@ -284,11 +331,14 @@ TEST_P(NodeContract, RefusesToLoseMostOfItsListsUnlessForced) {
   }
   auto size = change.rows.size();
   EXPECT_EQ(code_of([&] { node->apply(change, nullptr, nullptr); }), ErrorCode::refused);
-  EXPECT_EQ(number(node.local.directory.gravity(), "SELECT count(*) FROM adlist"), static_cast<std::int64_t>(size));
+  EXPECT_EQ(number(node.local.directory.gravity(), "SELECT count(*) FROM adlist WHERE address NOT LIKE '%kept%'"),
+            static_cast<std::int64_t>(size));
   change.force = true;
   auto report = node->apply(change, nullptr, nullptr);
   EXPECT_EQ(report.counts.rows_removed, size);
-  EXPECT_EQ(number(node.local.directory.gravity(), "SELECT count(*) FROM gravity"), 0);
+  EXPECT_EQ(number(node.local.directory.gravity(),
+                   "SELECT count(*) FROM gravity WHERE adlist_id NOT IN (SELECT id FROM adlist WHERE address LIKE '%kept%')"),
+            0);
 }
 
 TEST_P(NodeContract, KeepsWhatWasThereAndBringsItBackWithItsCompiledRows) {
@@ -369,7 +419,7 @@ TEST_P(NodeContract, WritesHistoryOfWhatWentAndFromWhere) {
   EXPECT_EQ(history[0].counts.rows_removed, 1u);
   ASSERT_EQ(history[0].rows.size(), 1u);
   EXPECT_EQ(history[0].rows[0].key, domain->first);
-  EXPECT_EQ(history[0].started_by, GetParam() == Where::here ? "test" : "agent for tester");
+  EXPECT_EQ(history[0].started_by, !is_far(GetParam()) ? "test" : "agent for tester");
 }
 
 void break_database(const std::string& path, std::string_view how) {
@@ -385,10 +435,10 @@ void break_database(const std::string& path, std::string_view how) {
   }
 }
 
-TEST_P(NodeContract, SaysThatItIsDamagedAndIsMendedByAWholeCopy) {
+TEST_P(WholeNodeContract, SaysThatItIsDamagedAndIsMendedByAWholeCopy) {
   for (const char* damage : {"empty", "truncated", "text", "missing"}) {
     SCOPED_TRACE(damage);
-    Nodes source(Where::here, pihole("ph1", 1, 3));
+    Nodes source(Nodes::beside(GetParam()), pihole("ph1", 1, 3));
     auto options = pihole("ph2", 1, 3);
     options.backups = true;
     Nodes target(GetParam(), options);
@@ -407,8 +457,8 @@ TEST_P(NodeContract, SaysThatItIsDamagedAndIsMendedByAWholeCopy) {
   }
 }
 
-TEST_P(NodeContract, RefusesAWholeCopyWithATriggerThatThisPiholeDoesNotHave) {
-  Nodes source(Where::here, pihole("ph1", 1, 3));
+TEST_P(WholeNodeContract, RefusesAWholeCopyWithATriggerThatThisPiholeDoesNotHave) {
+  Nodes source(Nodes::beside(GetParam()), pihole("ph1", 1, 3));
   execute(source.local.directory.gravity(), "CREATE TRIGGER evil AFTER INSERT ON domainlist BEGIN DELETE FROM gravity; END");
   Nodes target(GetParam(), pihole("ph2", 2, 7));
   target.meet(source);
@@ -417,6 +467,102 @@ TEST_P(NodeContract, RefusesAWholeCopyWithATriggerThatThisPiholeDoesNotHave) {
   options.full = options.force = true;
   EXPECT_EQ(code_of([&] { sync::replicate(*source, *target, options); }), ErrorCode::incompatible);
   EXPECT_EQ(target.local.another()->describe().live_identity, before.live_identity);
+}
+
+/// The rows and records that stay on `node`, with their ids, and where the records stand among the others.
+std::string kept_on(const Nodes& node) {
+  std::string text;
+  for (const char* query : {"SELECT * FROM client ORDER BY 1", "SELECT * FROM client_by_group ORDER BY 1, 2",
+                            "SELECT * FROM domainlist WHERE domain LIKE 'kept.%'", "SELECT * FROM adlist WHERE address LIKE '%kept%'",
+                            "SELECT domain FROM gravity g JOIN adlist a ON a.id = g.adlist_id WHERE address LIKE '%kept%' ORDER BY 1"})
+    for (const auto& row : Sql(node.local.directory.gravity(), Sql::Mode::read_only).rows(query)) {
+      for (const auto& cell : row) text += cell.value_or("NULL") + "|";
+      text += '\n';
+    }
+  const auto records = *node.local.node->records()[0];
+  for (std::size_t i = 0; i < records.size(); ++i)
+    if (records[i].find(".kept.lan") != std::string::npos) text += std::to_string(i) + " " + records[i];
+  return text;
+}
+
+model::Version node_version(Nodes& node) {
+  return node->version(node->versions().front().id);
+}
+
+TEST_P(SharedNodeContract, GivesNothingOfWhatItKeeps) {
+  Nodes node(GetParam());
+  node->lock(soon());
+  const model::KeepLocal keep(patterns);
+  ASSERT_GT(node.local.node->lists().size(), node->lists().size());
+  for (const auto& [key, row] : node->lists()) EXPECT_FALSE(keep.keeps(key)) << model::describe(key);
+  std::optional<model::RowKey> adlist;
+  for (const auto& state : node.local.node->blocklist())
+    if (keep.keeps(state.key)) adlist = state.key;
+  ASSERT_TRUE(adlist);
+  for (const auto& state : node->blocklist()) EXPECT_NE(state.key, *adlist);
+  const auto records = node->records();
+  for (const auto& line : *records[0]) EXPECT_EQ(line.find(".kept.lan"), std::string::npos) << line;
+  EXPECT_EQ(code_of([&] { node->blocklist_rows({{*adlist, std::nullopt}}); }), ErrorCode::refused);
+  const auto info = node->describe();
+  EXPECT_EQ(info.kept_local, keep.patterns());
+  EXPECT_EQ(info.list_rows, node->lists().size());
+  EXPECT_EQ(info.list_rows + info.entries_kept, node.local.node->lists().size() + 1) << "and one record";
+}
+
+TEST_P(SharedNodeContract, IsMadeAsItsSourceAroundWhatItKeeps) {
+  Nodes source(Where::shared, pihole("ph1", 1, 3));
+  auto drifted = pihole("ph2", 1, 7);
+  auto household = realistic(1);
+  drift(household, 5, 30);
+  drifted.gravity = GravityBuilder().household(household).numbering(7);
+  Nodes target(GetParam(), drifted);
+  target.meet(source);
+  const auto theirs = kept_on(source);
+  const auto ours = kept_on(target);
+  EXPECT_NE(ours, theirs);
+  auto options = pull();
+  options.force = true;
+  ASSERT_TRUE(sync::replicate(*source, *target, options).report);
+  EXPECT_EQ(target->describe().digests, source->describe().digests);
+  EXPECT_EQ(kept_on(target), ours);
+  EXPECT_EQ(kept_on(source), theirs);
+  EXPECT_EQ(integrity(target.local.directory.gravity()), "ok");
+  EXPECT_EQ(target.described_by_another().digests, source->describe().digests);
+  const auto version = node_version(target);
+  for (const auto& [key, row] : version.lists) EXPECT_FALSE(model::KeepLocal(patterns).keeps(key)) << model::describe(key);
+}
+
+TEST_P(SharedNodeContract, LeavesWhatItKeepsOutOfABase) {
+  Nodes here(Where::shared, pihole("ph1", 1, 3));
+  Nodes there(GetParam(), pihole("ph2", 1, 7));
+  there.meet(here);
+  const auto kept = kept_on(there);
+  auto first = both_ways();
+  first.unite = true;
+  sync::synchronise(*here, *there, first);
+  EXPECT_EQ(kept_on(there), kept);
+  // Nor is it in the books themselves, which others may read by other patterns one day.
+  const auto base = there.local.node->base(here.local.state->node_id());
+  for (const auto& [key, row] : base.lists) EXPECT_FALSE(model::KeepLocal(patterns).keeps(key)) << model::describe(key);
+  EXPECT_EQ(base.lists.size(), there->lists().size());
+  for (const auto& line : *base.records[0]) EXPECT_EQ(line.find(".kept.lan"), std::string::npos) << line;
+}
+
+TEST_P(SharedNodeContract, HasNoWholeCopyAndTakesNone) {
+  Nodes node(GetParam());
+  const auto info = node->lock(soon());
+  EXPECT_EQ(code_of([&] { node->copy(); }), ErrorCode::refused);
+  const auto before = node->describe();
+  Nodes other(Where::here, pihole("ph2", 2, 7));
+  other->lock(soon());
+  auto copy = other->copy();
+  model::Change change;
+  change.source = "ph2";
+  change.expected = info.digests;
+  change.force = change.whole_copy = true;
+  change.copy_bytes = copy.bytes;
+  EXPECT_EQ(code_of([&] { node->apply(change, nullptr, copy.reader.get()); }), ErrorCode::refused);
+  EXPECT_EQ(node.described_by_another().live_identity, before.live_identity);
 }
 
 TEST(ReadOnlyAgent, GivesButDoesNotTake) {
@@ -458,7 +604,7 @@ TEST_P(NodeContract, MakesEditsAgainThatWereMadeOnTheOldVersionWhileItWasReplace
   drift(household, 5, 20);
   auto options = pihole("ph1", 1, 0);
   options.gravity = GravityBuilder().household(household);
-  Nodes source(Where::here, options);
+  Nodes source(Nodes::beside(GetParam()), options);
   Nodes target(GetParam(), pihole("ph2", 1, 7));
   target.meet(source);
   const auto live = target.local.directory.gravity();
