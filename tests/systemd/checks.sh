@@ -1,31 +1,10 @@
 #!/usr/bin/env bash
 # What tests/systemd/run.sh runs in the system that it has booted. It installs a Pi-hole and the units, for good.
 set -euo pipefail
-[ "${GSYNC_IN_SYSTEM:-}" = 1 ] || { echo "this is for tests/systemd/run.sh" >&2; exit 2; }
+# shellcheck source=system.sh
+. /source/tests/systemd/system.sh
 build=$1
 units=/source/packaging/systemd
-failures=0
-
-check() {
-  local name=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    printf 'ok      %s\n' "$name"
-  else
-    printf 'FAILED  %s\n%s\n' "$name" "$output"
-    failures=$((failures + 1))
-  fi
-}
-# Until it is so, for half a minute or longer.
-within() {
-  for _ in $(seq 150); do
-    "$@" >/dev/null 2>&1 && return
-    sleep 0.2
-  done
-  "$@"
-}
-as() { setpriv "--reuid=$1" "--regid=$(id -g "$1")" --clear-groups "${@:2}"; }
-ftl() { FTL_STAND_IN_DIRECTORY=$1 /usr/local/libexec/pihole-FTL --config dns.hosts "${@:2}"; }
 
 equal_records() { gravity-sync status --now && [ "$(ftl /etc/pihole)" = "$(ftl /srv/ph1/pihole)" ]; }
 nothing_of_roots() { [ -z "$(find /etc/pihole -user root)" ]; }
@@ -44,37 +23,6 @@ comes_back() {
 }
 nothing_left() { ! pgrep -x gravity-sync; }
 
-install_pihole() {
-  useradd --system --no-create-home --shell /usr/sbin/nologin pihole
-  install "$build/gravity-sync" /usr/local/bin/
-  install -D "$build/tests/ftl-stand-in" /usr/local/libexec/pihole-FTL
-  "$build/tests/make-pihole" --directory /srv/ph1 --name ph1
-  "$build/tests/make-pihole" --directory /srv/ph2 --name ph2 --numbering 7 --edits 12
-  mv /srv/ph2/pihole /etc/pihole
-  sed -i 's|/srv/ph2/pihole|/etc/pihole|; s|/srv/ph2/run/|/run/|' /etc/pihole/pihole.toml
-  sed 's|/srv/ph2/pihole|/etc/pihole|; s|NEEDS_CHOWN=0|NEEDS_CHOWN=1|' /srv/ph2/pihole-FTL >/usr/bin/pihole-FTL
-  chmod 755 /usr/bin/pihole-FTL
-  chown -R pihole:pihole /etc/pihole
-  mkdir -p /etc/dnsmasq.d /etc/gravity-sync
-  cat >/etc/systemd/system/pihole-FTL.service <<'END'
-[Service]
-User=pihole
-ExecStartPre=+/usr/bin/install -o pihole /dev/null /run/pihole-FTL.pid
-ExecStart=/usr/local/libexec/pihole-FTL --daemon --directory /etc/pihole --dns-port-file /run/pihole-FTL/port
-RuntimeDirectory=pihole-FTL
-END
-  cat >/etc/gravity-sync/gravity-sync.toml <<'END'
-[node]
-name = "ph2"
-[pihole]
-dns_port = 0
-[[peer]]
-name = "ph1"
-host = "127.0.0.1"
-user = "root"
-END
-}
-
 install_units() {
   install -m 0644 "$units"/*.service "$units"/*.socket /etc/systemd/system/
   install -D -m 0644 "$units/gravity-sync.sysusers" /etc/sysusers.d/gravity-sync.conf
@@ -86,6 +34,8 @@ install_units() {
 
 make_known() {
   systemctl start ssh
+  # The state directory is made by whatever root runs first.
+  gravity-sync --quiet info
   as pihole ssh-keygen -q -t ed25519 -N '' -f /var/lib/gravity-sync/id_ed25519
   install -d -m 0700 /root/.ssh
   printf 'restrict,command="/usr/local/bin/gravity-sync --config /srv/ph1/gravity-sync.toml agent --peer ph2" %s\n' \
@@ -93,7 +43,9 @@ make_known() {
   gravity-sync --quiet trust ph1 --fingerprint "$(ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d' ' -f2)"
 }
 
-install_pihole
+install "$build/gravity-sync" /usr/local/bin/
+install_pihole "$build"
+name_the_peer root
 install_units >/dev/null 2>&1
 systemctl start pihole-FTL
 make_known
@@ -128,5 +80,6 @@ check 'it restarts' systemctl restart gravity-sync
 systemctl stop gravity-sync
 check 'nothing is left when it was stopped' within nothing_left
 
+# shellcheck disable=SC2154  # of system.sh
 [ "$failures" = 0 ] || journalctl -u gravity-sync -o cat --no-pager | tail -n 40
 exit $((failures > 0))

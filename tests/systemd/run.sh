@@ -7,23 +7,25 @@ source_directory=$(cd "$(dirname "$0")/../.." && pwd)
 
 usage() {
   cat <<'END'
-usage: tests/systemd/run.sh [--build DIRECTORY] ROOT
+usage: tests/systemd/run.sh [--build DIRECTORY] [--checks SCRIPT] ROOT
 
 Boots systemd in namespaces of its own, over a copy of the Debian in ROOT that is thrown away, with a Pi-hole in /etc/pihole, a stand-in
 for its FTL, and a peer behind an sshd that only this network namespace sees. Then the units are installed and used as the README says.
 ROOT is one that `tests/debian.sh --root ROOT` has made; its build is used.
 
   --build DIRECTORY  use this build, whose libraries ROOT must have
+  --checks SCRIPT    run this one of the checkout instead of tests/systemd/checks.sh; its argument is the build
   --help             this text
 
 Needs root, and a kernel with cgroup2 and overlayfs.
 END
 }
 
-build='' root=''
+build='' root='' checks=tests/systemd/checks.sh
 while [ $# -gt 0 ]; do
   case $1 in
     --build) [ $# -ge 2 ] || { usage >&2; exit 2; }; build=$(readlink -f "$2"); shift ;;
+    --checks) [ $# -ge 2 ] || { usage >&2; exit 2; }; checks=$2; shift ;;
     --help | -h) usage; exit 0 ;;
     -*) say "tests/systemd/run.sh: what is '$1'?"; usage >&2; exit 2 ;;
     *) root=$(readlink -f "$1") ;;
@@ -99,4 +101,4 @@ for _ in $(seq 300); do
 done
 case $state in running | degraded) ;; *) fail "systemd did not come up: $(cat "$work/console")" ;; esac
 say "$(in_system systemctl --version | head -n 1) runs"
-in_system GSYNC_IN_SYSTEM=1 bash /source/tests/systemd/checks.sh "${build:-/src/gravity-sync/build}"
+in_system GSYNC_IN_SYSTEM=1 bash "/source/$checks" "${build:-/src/gravity-sync/build}"
