@@ -29,6 +29,7 @@ enum class Event : unsigned char {
   fail_after,  ///< it fails, but has had its effect
   disk_full,   ///< half of a write arrives; from here on there is no space
   read_only,   ///< from here on the filesystem is read-only, as after an error of its card
+  lose_power,  ///< SIGKILL instead of the operation, and what was not brought to the disk before may be gone
   shorten,     ///< a read or a write does half of what it was asked; nothing is wrong
 };
 

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "fault/faults.hpp"
+#include "fault/power.hpp"
 
 namespace gsync::test {
 namespace {
@@ -109,6 +110,7 @@ auto around(const Call& call, Whole whole, Half half) -> decltype(whole()) {
     case Event::none:
       break;
     case Event::die:
+    case Event::lose_power:
       die();
     case Event::die_within:
       half();
@@ -187,6 +189,30 @@ struct stat* shown(struct stat* st) {
   return st;
 }
 
+/// The whole of an open; the log hears of a file that was made or emptied by it.
+template <class Open>
+int opened(int dir, const char* path, int flags, Open open) {
+  if (!(flags & (O_CREAT | O_TRUNC)) || !state.armed) return open();
+  static const auto next = real<int(int, const char*, struct stat*, int)>("fstatat64");
+  struct stat st {};
+  const bool there = next(dir, path, &st, 0) == 0;
+  const int fd = open();
+  if (fd < 0) return fd;
+  if (!there)
+    note_create(dir, path, fd);
+  else if (flags & O_TRUNC)
+    note_truncate(fd, 0);
+  return fd;
+}
+
+/// What `change` gives, which the log hears of when it is 0.
+template <class Change, class Note>
+int noted(Change change, Note note) {
+  const int result = change();
+  if (result == 0) note();
+  return result;
+}
+
 }  // namespace
 
 void arm(const Fault& fault, Trace& trace, int stream_descriptor, const std::string& root) {
@@ -213,14 +239,16 @@ extern "C" {
 int gsync_open(const char* path, int flags, mode_t mode) NAMED("open");
 int gsync_open(const char* path, int flags, mode_t mode) {
   static const auto next = real<int(const char*, int, ...)>("open");
-  return around({kind_of_open(AT_FDCWD, path, flags), "open", -1, path}, [&] { return next(path, flags, mode); });
+  return around({kind_of_open(AT_FDCWD, path, flags), "open", -1, path},
+                [&] { return opened(AT_FDCWD, path, flags, [&] { return next(path, flags, mode); }); });
 }
 int gsync_open64(const char* path, int flags, mode_t mode) NAMED("open64");
 int gsync_open64(const char* path, int flags, mode_t mode) { return gsync_open(path, flags | O_LARGEFILE, mode); }
 int gsync_openat(int dir, const char* path, int flags, mode_t mode) NAMED("openat");
 int gsync_openat(int dir, const char* path, int flags, mode_t mode) {
   static const auto next = real<int(int, const char*, int, ...)>("openat");
-  return around({kind_of_open(dir, path, flags), "openat", dir, path}, [&] { return next(dir, path, flags, mode); });
+  return around({kind_of_open(dir, path, flags), "openat", dir, path},
+                [&] { return opened(dir, path, flags, [&] { return next(dir, path, flags, mode); }); });
 }
 int gsync_openat64(int dir, const char* path, int flags, mode_t mode) NAMED("openat64");
 int gsync_openat64(int dir, const char* path, int flags, mode_t mode) { return gsync_openat(dir, path, flags | O_LARGEFILE, mode); }
@@ -238,7 +266,12 @@ ssize_t gsync_read(int fd, void* to, size_t size) {
 ssize_t gsync_write(int fd, const void* from, size_t size) NAMED("write");
 ssize_t gsync_write(int fd, const void* from, size_t size) {
   static const auto next = real<ssize_t(int, const void*, size_t)>("write");
-  return around({kind_of_transfer(fd, Kind::change | Kind::room), "write", fd}, [&] { return next(fd, from, size); }, [&] { return next(fd, from, half_of(size)); });
+  const auto whole = [&] {
+    const auto written = next(fd, from, size);
+    if (written > 0 && fd != state.stream) note_write(fd, from, written, ::lseek(fd, 0, SEEK_CUR) - written);
+    return written;
+  };
+  return around({kind_of_transfer(fd, Kind::change | Kind::room), "write", fd}, whole, [&] { return next(fd, from, half_of(size)); });
 }
 ssize_t gsync_pread64(int fd, void* to, size_t size, off_t at) NAMED("pread64");
 ssize_t gsync_pread64(int fd, void* to, size_t size, off_t at) {
@@ -248,23 +281,33 @@ ssize_t gsync_pread64(int fd, void* to, size_t size, off_t at) {
 ssize_t gsync_pwrite64(int fd, const void* from, size_t size, off_t at) NAMED("pwrite64");
 ssize_t gsync_pwrite64(int fd, const void* from, size_t size, off_t at) {
   static const auto next = real<ssize_t(int, const void*, size_t, off_t)>("pwrite64");
-  return around({kind_of_transfer(fd, Kind::change | Kind::room), "pwrite", fd}, [&] { return next(fd, from, size, at); },
-                [&] { return next(fd, from, half_of(size), at); });
+  const auto whole = [&] {
+    const auto written = next(fd, from, size, at);
+    note_write(fd, from, written, at);
+    return written;
+  };
+  return around({kind_of_transfer(fd, Kind::change | Kind::room), "pwrite", fd}, whole, [&] { return next(fd, from, half_of(size), at); });
 }
 
 /// A test's machine does not lose its power, so nothing waits for its disk.
 int gsync_fsync(int fd) NAMED("fsync");
 int gsync_fsync(int fd) {
-  return around({Kind::change | Kind::room, "fsync", fd}, [] { return 0; });
+  return around({Kind::change | Kind::room, "fsync", fd}, [&] {
+    note_sync(fd);
+    return 0;
+  });
 }
 int gsync_fdatasync(int fd) NAMED("fdatasync");
 int gsync_fdatasync(int fd) {
-  return around({Kind::change | Kind::room, "fdatasync", fd}, [] { return 0; });
+  return around({Kind::change | Kind::room, "fdatasync", fd}, [&] {
+    note_sync(fd);
+    return 0;
+  });
 }
 int gsync_ftruncate64(int fd, off_t size) NAMED("ftruncate64");
 int gsync_ftruncate64(int fd, off_t size) {
   static const auto next = real<int(int, off_t)>("ftruncate64");
-  return around({Kind::change, "ftruncate", fd}, [&] { return next(fd, size); });
+  return around({Kind::change, "ftruncate", fd}, [&] { return noted([&] { return next(fd, size); }, [&] { note_truncate(fd, size); }); });
 }
 int gsync_fchmod(int fd, mode_t mode) NAMED("fchmod");
 int gsync_fchmod(int fd, mode_t mode) {
@@ -280,12 +323,16 @@ int gsync_fchown(int fd, uid_t uid, gid_t gid) {
 int gsync_rename(const char* from, const char* to) NAMED("rename");
 int gsync_rename(const char* from, const char* to) {
   static const auto next = real<int(const char*, const char*)>("rename");
-  return around({Kind::change, "rename", -1, from}, [&] { return next(from, to); });
+  return around({Kind::change, "rename", -1, from}, [&] {
+    return noted([&] { return next(from, to); }, [&] { note_names(DiskLog::What::rename, AT_FDCWD, from, AT_FDCWD, to); });
+  });
 }
 int gsync_renameat(int from_dir, const char* from, int to_dir, const char* to) NAMED("renameat");
 int gsync_renameat(int from_dir, const char* from, int to_dir, const char* to) {
   static const auto next = real<int(int, const char*, int, const char*)>("renameat");
-  return around({Kind::change, "renameat", from_dir, from}, [&] { return next(from_dir, from, to_dir, to); });
+  return around({Kind::change, "renameat", from_dir, from}, [&] {
+    return noted([&] { return next(from_dir, from, to_dir, to); }, [&] { note_names(DiskLog::What::rename, from_dir, from, to_dir, to); });
+  });
 }
 int gsync_renameat2(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) NAMED("renameat2");
 int gsync_renameat2(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) {
@@ -294,22 +341,30 @@ int gsync_renameat2(int from_dir, const char* from, int to_dir, const char* to, 
     errno = EINVAL;
     return -1;
   }
-  return around({Kind::change, "renameat2", from_dir, from}, [&] { return next(from_dir, from, to_dir, to, flags); });
+  return around({Kind::change, "renameat2", from_dir, from}, [&] {
+    const auto what = flags & RENAME_EXCHANGE ? DiskLog::What::exchange : DiskLog::What::rename;
+    return noted([&] { return next(from_dir, from, to_dir, to, flags); }, [&] { note_names(what, from_dir, from, to_dir, to); });
+  });
 }
 int gsync_linkat(int from_dir, const char* from, int to_dir, const char* to, int flags) NAMED("linkat");
 int gsync_linkat(int from_dir, const char* from, int to_dir, const char* to, int flags) {
   static const auto next = real<int(int, const char*, int, const char*, int)>("linkat");
-  return around({Kind::change | Kind::room, "linkat", from_dir, from}, [&] { return next(from_dir, from, to_dir, to, flags); });
+  return around({Kind::change | Kind::room, "linkat", from_dir, from}, [&] {
+    return noted([&] { return next(from_dir, from, to_dir, to, flags); },
+                 [&] { note_names(DiskLog::What::link, from_dir, from, to_dir, to); });
+  });
 }
 int gsync_unlink(const char* path) NAMED("unlink");
 int gsync_unlink(const char* path) {
   static const auto next = real<int(const char*)>("unlink");
-  return around({Kind::change, "unlink", -1, path}, [&] { return next(path); });
+  return around({Kind::change, "unlink", -1, path},
+                [&] { return noted([&] { return next(path); }, [&] { note_names(DiskLog::What::remove, AT_FDCWD, path); }); });
 }
 int gsync_unlinkat(int dir, const char* path, int flags) NAMED("unlinkat");
 int gsync_unlinkat(int dir, const char* path, int flags) {
   static const auto next = real<int(int, const char*, int)>("unlinkat");
-  return around({Kind::change, "unlinkat", dir, path}, [&] { return next(dir, path, flags); });
+  return around({Kind::change, "unlinkat", dir, path},
+                [&] { return noted([&] { return next(dir, path, flags); }, [&] { note_names(DiskLog::What::remove, dir, path); }); });
 }
 int gsync_mkdirat(int dir, const char* path, mode_t mode) NAMED("mkdirat");
 int gsync_mkdirat(int dir, const char* path, mode_t mode) {

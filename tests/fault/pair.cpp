@@ -311,15 +311,21 @@ void Pair::prepare() {
 
 void Pair::reset() {
   show_inodes({});
-  std::vector<std::pair<ino_t, ino_t>> inodes;
+  fs::remove_all(root_ / "aside");
+  inodes_.clear();
   for (const auto* pihole : {source_, target_}) {
     for (const auto* part : parts) {
       const auto path = pihole->root() + "/" + part;
       fs::remove_all(path);
-      copy_tree(root_ / "template/" + pihole->options().name + "/" + part, path, inodes);
+      copy_tree(root_ / "template/" + pihole->options().name + "/" + part, path, inodes_);
     }
   }
-  show_inodes(std::move(inodes));
+  show_inodes(inodes_);
+}
+
+void Pair::lose_power(Random& random) {
+  disk_->lose_power(*log_, random, root_ / "aside", inodes_);
+  show_inodes(inodes_);
 }
 
 RunResult Pair::look() {
@@ -333,6 +339,11 @@ RunResult Pair::look() {
 
 RunResult Pair::run(Side side, const Fault& fault) {
   // Whole messages arrive, so that it does not depend on the scheduler how many reads there are.
+  const auto& dying = side == Side::initiator ? *here_ : *peer_;
+  if (fault.event == Event::lose_power) {
+    log_ = std::make_unique<DiskLog>();
+    disk_ = std::make_unique<Disk>(std::vector{dying.pihole.directory(), dying.pihole.state()});
+  }
   std::optional<Orphans> orphans;
   if (scenario_.records || scenario_.only_records) orphans.emplace();
   std::array<int, 2> ends{};
@@ -344,6 +355,7 @@ RunResult Pair::run(Side side, const Fault& fault) {
     if (scenario_.operation == Operation::undo) return false;
     give_random('a');
     if (side == Side::agent) arm(fault, trace, far->get(), root_.path());
+    if (side == Side::agent && fault.event == Event::lose_power) record(*log_, dying.pihole.root());
     OpenNode node(*peer_);
     util::FdStream stream(std::move(*far));
     protocol::AgentOptions options;
@@ -357,6 +369,7 @@ RunResult Pair::run(Side side, const Fault& fault) {
     far.reset();
     give_random('b');
     if (side == Side::initiator) arm(fault, trace, near->get(), root_.path());
+    if (side == Side::initiator && fault.event == Event::lose_power) record(*log_, dying.pihole.root());
     OpenNode node(*here_);
     const auto options = engine_options(scenario_.operation);
     if (scenario_.operation == Operation::undo) return !sync::restore(node.node, version_, options).report;

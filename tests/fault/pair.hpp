@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fault/faults.hpp"
+#include "fault/power.hpp"
 #include "gsync/config/config.hpp"
 #include "gsync/model/history.hpp"
 #include "gsync/pihole/installation.hpp"
@@ -58,6 +59,8 @@ class Pair {
   /// Runs the scenario's operation in a process for each end; `fault` comes to one of them.
   RunResult run(Side side, const Fault& fault);
   RunResult run() { return run(Side::initiator, {}); }
+  /// After a run that Event::lose_power stopped: what `random` lets survive of the disk of that end's host.
+  void lose_power(Random& random);
   /// The same for an operation that finds nothing to do where this one would always do something.
   RunResult look();
 
@@ -88,6 +91,9 @@ class Pair {
 
   Scenario scenario_;
   TempDirectory root_;
+  std::unique_ptr<DiskLog> log_;
+  std::unique_ptr<Disk> disk_;  // of the end that the log is of, before the run
+  std::vector<std::pair<ino_t, ino_t>> inodes_;
   std::unique_ptr<Host> here_;
   std::unique_ptr<Host> peer_;
   const PiholeDirectory* source_ = nullptr;

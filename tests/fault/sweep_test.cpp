@@ -49,16 +49,22 @@ std::string told(const Ending& ending) {
 class Sweep : public testing::TestWithParam<Case> {
  protected:
   /// False when the run was over before operation `at` of the thread.
-  static bool stop_at(Pair& pair, int thread, int at) {
+  static bool stop_at(Pair& pair, int thread, int at, std::uint64_t luck = 0) {
     const auto& tested = GetParam();
     pair.reset();
     Witness witness(pair);
     const auto result = pair.run(tested.side, {tested.event, tested.kinds, at, thread});
-    SCOPED_TRACE(fmt::format("at operation {} of thread {}: {}\n  initiator: {}\n  agent: {}", at, thread, result.operation,
+    SCOPED_TRACE(fmt::format("at operation {} of thread {} (luck {}): {}\n  initiator: {}\n  agent: {}", at, thread, luck, result.operation,
                              told(result.initiator), told(result.agent)));
     if (!result.happened) {
       EXPECT_TRUE(result.initiator.ok());
       return false;
+    }
+    if (tested.event == Event::lose_power) {
+      Random random(seed() + 1'000 * luck + static_cast<std::uint64_t>(at));
+      witness.host_went_down();
+      pair.lose_power(random);
+      witness.host_is_up();
     }
     witness.after_fault(result, tested.event);
     witness.after_next_run(pair.run());
@@ -77,6 +83,8 @@ class Sweep : public testing::TestWithParam<Case> {
     while (missed < 3) {
       if (stop_at(pair, thread, at)) {
         ++tried;
+        // What survives is a matter of luck.
+        for (std::uint64_t luck = 1; tested.event == Event::lose_power && everything() && luck < 8; ++luck) stop_at(pair, thread, at, luck);
         at += step;
         missed = 0;
       } else if (at >= operations) {
@@ -132,6 +140,7 @@ std::vector<Case> cases() {
       {"DiskFull", Event::disk_full, Kind::room, 6},
       {"ReadOnly", Event::read_only, Kind::change, 6},
       {"Short", Event::shorten, changes, 12},
+      {"PowerCut", Event::lose_power, changes, 4},
   };
   for (const auto& [scenario_name, scenario] : scenarios) {
     for (const auto side : {Side::initiator, Side::agent}) {

@@ -72,8 +72,16 @@ Witness::Witness(Pair& pair) : pair_(pair) {
 }
 
 Witness::~Witness() {
+  host_went_down();
+}
+
+void Witness::host_went_down() {
   ::kill(ftl_, SIGKILL);
   ::waitpid(ftl_, nullptr, 0);
+}
+
+void Witness::host_is_up() {
+  start_ftl();
 }
 
 void Witness::start_ftl() {
@@ -157,7 +165,7 @@ void Witness::expect_ftl_serves(const std::string& content) {
 
 void Witness::after_fault(const RunResult& result, Event event) {
   for (const auto* ending : {&result.initiator, &result.agent}) EXPECT_EQ(ending->trouble, "");
-  const bool must_die = event == Event::die || event == Event::die_within;
+  const bool must_die = event == Event::die || event == Event::die_within || event == Event::lose_power;
   EXPECT_EQ(result.initiator.killed || result.agent.killed, must_die);
   if (event == Event::shorten) {
     EXPECT_TRUE(result.initiator.ok()) << result.initiator.what;

@@ -18,6 +18,9 @@ class Witness {
   Witness(const Witness&) = delete;
   Witness& operator=(const Witness&) = delete;
 
+  /// FTL dies with its host and starts again when it is up; Pair::lose_power() comes in between.
+  void host_went_down();
+  void host_is_up();
   void after_fault(const RunResult& result, Event event);
   void after_next_run(const RunResult& result);
   void after_third_run(const RunResult& result);
