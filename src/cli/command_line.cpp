@@ -147,7 +147,7 @@ void add_commands(App& app, Raw& raw) {
   add_peer(add_command(app, Command::resume, raw), raw);
   auto* worker = add_hidden(app, "worker", Command::worker, raw);
   worker->add_option("--peer", in.peer);
-  for (auto* child : {worker, add_hidden(app, "serve", Command::serve, raw)}) {
+  for (auto* child : {worker, add_hidden(app, "serve", Command::serve, raw), add_hidden(app, "compile", Command::compile, raw)}) {
     child->add_option("--root-helper", in.root_helper);
     child->add_option("--container-helper", in.container_helper);
   }

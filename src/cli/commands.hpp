@@ -19,6 +19,7 @@ ExitCode run_agent(Context& context);
 ExitCode run_daemon(Context& context);
 ExitCode run_worker(Context& context);
 ExitCode run_serve(Context& context);
+ExitCode run_compile(Context& context);
 /// These need no Pi-hole and no rights but those of the daemon's socket.
 ExitCode run_status(const Invocation& invocation, Output& output);
 ExitCode run_monitor(const Invocation& invocation, Output& output);

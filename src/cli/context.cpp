@@ -70,6 +70,8 @@ std::string_view name_of(Command command) {
       return "worker";
     case Command::serve:
       return "serve";
+    case Command::compile:
+      return "compile";
     case Command::sync:
       return "sync";
     case Command::forget:
@@ -105,10 +107,16 @@ Context::Context(const Invocation& invocation, Output& output)
   prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
   state_ = std::make_unique<replica::StateStore>(config_.node.state_directory, clock_);
   here_ = std::make_unique<pihole::LocalNode>(installation_, config_, *state_, files_, clock_, software_version(), root_helper_.get());
+  // An agent of its own ends with the connection: who knows of it is to see to it.
+  here_->set_runs_gravity(config_.sync.run_gravity && invocation.command != Command::agent && why_no_gravity(config_).empty());
   const model::SharedNode::Memory memory{[this] { return state_->value("shared"); },
                                          [this](const std::string& bytes) { state_->set_value("shared", bytes); }};
   shared_ = std::make_unique<model::SharedNode>(*here_, config_.sync.shrink, memory);
   shared_->keep(config_.sync.keep_local);
+}
+
+std::string Context::why_no_gravity(const config::Config& config) const {
+  return config.sync.run_gravity ? pihole::why_no_gravity_run(installation_, root_helper_.get()) : std::string();
 }
 
 ssh::Defaults Context::ssh_defaults() const {

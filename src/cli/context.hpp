@@ -6,6 +6,7 @@
 #include "gsync/config/config.hpp"
 #include "gsync/daemon/supervisor.hpp"
 #include "gsync/model/shared_node.hpp"
+#include "gsync/pihole/gravity_command.hpp"
 #include "gsync/pihole/installation.hpp"
 #include "gsync/pihole/local_node.hpp"
 #include "gsync/pihole/root_actions.hpp"
@@ -43,6 +44,11 @@ class Context {
   model::SharedNode& shared() { return *shared_; }
   void greeted(const protocol::Hello& theirs) { shared_->keep(config_.sync.keep_local | theirs.keep_local); }
   util::Clock& clock() { return clock_; }
+  /// null where nobody kept root's rights.
+  pihole::RootActions* root() { return root_helper_.get(); }
+  pihole::CompileBook compiles() { return {*state_, clock_}; }
+  /// Why [sync] run_gravity can do nothing here; empty when it can, or is off.
+  std::string why_no_gravity(const config::Config& config) const;
   ssh::Defaults ssh_defaults() const;
   /// Of our own helpers, for a child that is to do what we can.
   daemon::Helpers share_helpers() const;

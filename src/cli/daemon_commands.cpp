@@ -2,6 +2,7 @@
 
 #include "commands.hpp"
 #include "gsync/daemon/client.hpp"
+#include "gsync/daemon/compile.hpp"
 #include "gsync/daemon/server.hpp"
 #include "gsync/daemon/supervisor.hpp"
 #include "gsync/daemon/worker.hpp"
@@ -12,13 +13,14 @@ ExitCode run_daemon(Context& context) {
   const auto& invocation = context.invocation();
   daemon::run_supervisor({context.config(), [&invocation] { return config::load(invocation.config); }, context.installation(),
                           context.state(), context.clock(), context.here().label(), software_version(),
-                          [&context] { return context.share_helpers(); }});
+                          [&context] { return context.share_helpers(); },
+                          [&context](const config::Config& config) { return context.why_no_gravity(config); }});
   return ExitCode::done;
 }
 
 ExitCode run_worker(Context& context) {
   const auto& peer = context.peer();
-  daemon::run_worker({context.config(), peer, context.installation(), context.shared(), context.clock(), [&] {
+  daemon::run_worker({context.config(), peer, context.installation(), context.shared(), context.clock(), context.compiles(), [&] {
                         auto connection = context.connect(peer);
                         return daemon::Connected{std::move(connection.session), std::move(connection.node)};
                       }});
@@ -28,6 +30,12 @@ ExitCode run_worker(Context& context) {
 ExitCode run_serve(Context& context) {
   const auto greeted = [&](const protocol::Hello& theirs) { context.greeted(theirs); };
   daemon::run_server(context.shared(), context.state(), context.hello(), greeted, context.clock());
+  return ExitCode::done;
+}
+
+ExitCode run_compile(Context& context) {
+  daemon::run_compiler(
+      {context.shared(), context.installation(), context.root(), context.compiles(), context.config().sync.lock_deadline, context.clock()});
   return ExitCode::done;
 }
 

@@ -27,6 +27,7 @@ enum class Command {
   resume,
   worker,
   serve,
+  compile,
   forget
 };
 

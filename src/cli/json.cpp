@@ -116,6 +116,12 @@ Json entry_with_rows(const model::HistoryEntry& entry) {
   return json;
 }
 
+Json uncompiled(const model::Uncompiled& adlists) {
+  auto list = Json::array();
+  for (const auto& adlist : adlists.adlists) list.push_back({{"address", adlist.key.name}, {"failed", adlist.failed}});
+  return list;
+}
+
 }  // namespace
 
 std::string error_json(const Error& error) {
@@ -146,6 +152,7 @@ std::string result_json(const sync::Result& result, model::Action action, const 
     json["history_id"] = report->history_id;
   }
   json["warnings"] = warnings;
+  json["uncompiled"] = uncompiled(result.uncompiled);
   json["bytes_sent"] = facts.bytes_sent;
   json["bytes_received"] = facts.bytes_received;
   return text(json);
@@ -176,6 +183,7 @@ std::string two_way_json(const sync::TwoWayResult& result, const RunFacts& facts
                {"here", half(result.here, facts.target)},
                {"there", half(result.there, facts.source)},
                {"conflicts", conflicts(result.conflicts)},
+               {"uncompiled", uncompiled(result.uncompiled)},
                {"bytes_sent", facts.bytes_sent},
                {"bytes_received", facts.bytes_received}});
 }

@@ -1,4 +1,5 @@
 #include "commands.hpp"
+#include "compile.hpp"
 #include "cron.hpp"
 #include "publishing.hpp"
 
@@ -12,6 +13,8 @@ ExitCode run_pull(Context& context) {
   options.agree = context.peer().mode == config::Mode::sync;
   auto result = sync::replicate(*connection.node, context.shared(), options);
   report_result(context, result, options, connection.node->label(), context.here().label());
+  connection = {};
+  look_after_uncompiled(context, result.uncompiled);
   return ExitCode::done;
 }
 

@@ -52,6 +52,8 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
       return run_worker(context);
     case Command::serve:
       return run_serve(context);
+    case Command::compile:
+      return run_compile(context);
     case Command::pause:
     case Command::resume:
       return run_pause(context);

@@ -62,6 +62,17 @@ void add_peer(std::vector<Line>& lines, const daemon::PeerStatus& peer, std::int
   }
 }
 
+void add_uncompiled(std::vector<Line>& lines, const daemon::Status& status) {
+  if (status.compiling) lines.push_back({"`pihole -g` was started for adlists that no Pi-hole has compiled", Style::changed});
+  if (!status.gravity_problem.empty())
+    lines.push_back({fmt::format("`pihole -g` is not run from here: {}", status.gravity_problem), Style::removed});
+  model::Uncompiled uncompiled;
+  for (const auto& adlist : status.uncompiled()) uncompiled.add({{model::Table::adlist, {}, adlist.address}, adlist.failed});
+  if (uncompiled.empty()) return;
+  lines.push_back({model::to_text(uncompiled), Style::changed});
+  lines.push_back({fmt::format("  {}", model::what_to_do(uncompiled)), Style::plain});
+}
+
 }  // namespace
 
 std::vector<Line> status_text(const daemon::Status& status, std::int64_t now) {
@@ -72,6 +83,7 @@ std::vector<Line> status_text(const daemon::Status& status, std::int64_t now) {
   if (!status.config_error.empty())
     lines.push_back({fmt::format("the configuration was not taken over: {}", status.config_error), Style::removed});
   if (status.gravity_running) lines.push_back({"`pihole -g` runs here: syncs wait for its end", Style::changed});
+  add_uncompiled(lines, status);
   if (status.peers.empty()) lines.push_back({"no peer is configured here", Style::faint});
   for (const auto& peer : status.peers) add_peer(lines, peer, now);
   for (const auto& agent : status.agents) {

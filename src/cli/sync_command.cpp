@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "commands.hpp"
+#include "compile.hpp"
 #include "cron.hpp"
 #include "gsync/util/text.hpp"
 #include "json.hpp"
@@ -71,12 +72,16 @@ void say_result(Context& context, const sync::TwoWayResult& result, const sync::
 ExitCode run_sync(Context& context) {
   const auto turn = cron_turn(context);
   if (!turn) return ExitCode::done;
+  model::Uncompiled uncompiled;
   for (const auto& peer : peers_of(context)) {
     auto connection = context.connect(peer);
     const auto options = options_for(context, peer, connection.node.get());
     const auto result = sync::synchronise(context.shared(), *connection.node, options);
     say_result(context, result, options, connection.node->label());
+    for (const auto& adlist : result.uncompiled.adlists)
+      if (!uncompiled.names(adlist.key)) uncompiled.add(adlist);
   }
+  look_after_uncompiled(context, uncompiled);
   return ExitCode::done;
 }
 

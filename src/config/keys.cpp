@@ -95,7 +95,9 @@ constexpr Key<PiholeConfig> all_pihole_keys[] = {
      [](PiholeConfig& c, const Reader& v) { c.container = v.name(); }},
     {"ftl_binary", "the whole path of pihole-FTL (default: /usr/bin/pihole-FTL, else the one in PATH)",
      [](PiholeConfig& c, const Reader& v) { c.ftl_binary = v.absolute_path(); }},
-    {"pihole_command", "the whole path of the script that restarts Pi-hole 5 (default: /usr/local/bin/pihole, else the one in PATH)",
+    {"pihole_command",
+     "the whole path of Pi-hole's script, for run_gravity and for the restart of a Pi-hole 5 (default: /usr/local/bin/pihole, else the one "
+     "in PATH)",
      [](PiholeConfig& c, const Reader& v) { c.pihole_command = v.absolute_path(); }},
     {"pid_file", "the whole path of FTL's pid file (default: what files.pid in pihole.toml, or PIDFILE in pihole-FTL.conf, says)",
      [](PiholeConfig& c, const Reader& v) { c.pid_file = v.absolute_path(); }},
@@ -115,6 +117,9 @@ constexpr Key<SyncConfig> all_sync_keys[] = {
      "\"group:Kids\", \"client:10.0.7.*\", \"dns:*.site-a.lan\" and the like, with * for any text and ? for any character (default: "
      "nothing)",
      [](SyncConfig& c, const Reader& v) { c.keep_local = keep_local(v); }},
+    {"run_gravity",
+     "whether to start `pihole -g` here when adlists are enabled that no Pi-hole has compiled, true or false (default false)",
+     [](SyncConfig& c, const Reader& v) { c.run_gravity = v.boolean(); }},
     {"shrink_percent",
      "a run that takes away more than this share of the entries of one kind is refused without --force, 0 to 100 (default 50)",
      [](SyncConfig& c, const Reader& v) { c.shrink.share_percent = static_cast<unsigned>(v.integer(0, 100)); }},

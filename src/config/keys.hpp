@@ -21,6 +21,7 @@ class Reader {
   const std::string& text() const;
   /// From the root: what a relative path is relative to would depend on who starts us. Without a slash at its end.
   std::string absolute_path() const;
+  bool boolean() const;
   std::int64_t integer(std::int64_t lowest, std::int64_t highest) const;
   /// The strings of an array that is not empty and names nothing twice.
   std::vector<std::string> strings() const;

@@ -54,6 +54,12 @@ std::string Reader::absolute_path() const {
   return result;
 }
 
+bool Reader::boolean() const {
+  const auto* truth = std::get_if<bool>(&entry_.value.data);
+  if (!truth) wrong_type(entry_.value, "true or false");
+  return *truth;
+}
+
 std::int64_t Reader::integer(std::int64_t lowest, std::int64_t highest) const {
   const auto* number = std::get_if<std::int64_t>(&entry_.value.data);
   if (!number) wrong_type(entry_.value, "a whole number");

@@ -41,6 +41,8 @@ class Child {
   bool stopping() const { return kill_at_.has_value(); }
   std::optional<Time> kill_at() const { return kill_at_; }
   void kill() const;
+  /// It goes on without us, and is not killed with this object.
+  void release() { pid_ = -1; }
   /// Its wait status if it has ended.
   std::optional<int> ended();
 

@@ -40,10 +40,13 @@ struct Report {
   std::optional<AgentStatus> agent;
   std::vector<Event> events;
   std::uint64_t ticket = 0;
+  bool wants_gravity = false;     ///< what is uncompiled in `peer` or `agent` may ask for a `pihole -g` here
+  std::string gravity_problem{};  ///< from the child that runs it
 };
 template <class F>
 void each_field(Report& r, F f) {
-  f("peer", r.peer), f("agent", r.agent), f("events", r.events), f("ticket", r.ticket);
+  f("peer", r.peer), f("agent", r.agent), f("events", r.events), f("ticket", r.ticket), f("wants_gravity", r.wants_gravity);
+  f("gravity_problem", r.gravity_problem);
 }
 
 struct ControlPair {

@@ -19,8 +19,11 @@ void Hooks::take(const config::DaemonConfig& config, const PeerStatus& now, bool
   switch (policies_[now.name].take(now, synced, config.failures_before_hook)) {
     case HookPolicy::Tell::nothing:
       return;
-    case HookPolicy::Tell::success:
-      return start(config, config.on_success, {unix_time, Level::info, "success", now.name, to_text(now.last_changed), {}});
+    case HookPolicy::Tell::success: {
+      Event event{unix_time, Level::info, "success", now.name, to_text(now.last_changed), {}};
+      for (const auto& adlist : now.uncompiled) event.uncompiled.push_back(adlist.address);
+      return start(config, config.on_success, event);
+    }
     case HookPolicy::Tell::failure:
       return start(config, config.on_failure, {unix_time, Level::error, "failure", now.name, now.failure->what, now.failure->hint});
     case HookPolicy::Tell::recovery:

@@ -53,6 +53,10 @@ std::string prometheus_text(const Status& status) {
       fmt::format("# HELP gravity_sync_up 1 while the daemon runs\n# TYPE gravity_sync_up gauge\ngravity_sync_up{{version=\"{}\"}} 1\n",
                   status.software);
   for (const auto& metric : metrics) add(text, metric, status);
+  fmt::format_to(std::back_inserter(text),
+                 "# HELP gravity_sync_uncompiled_adlists enabled adlists that block nothing, because no Pi-hole has compiled them\n# TYPE "
+                 "gravity_sync_uncompiled_adlists gauge\ngravity_sync_uncompiled_adlists {}\n",
+                 status.uncompiled().size());
   return text;
 }
 

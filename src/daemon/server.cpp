@@ -4,6 +4,7 @@
 
 #include "child.hpp"
 #include "gsync/daemon/supervisor.hpp"
+#include "gsync/pihole/compile_book.hpp"
 #include "gsync/protocol/agent.hpp"
 #include "gsync/util/fd_stream.hpp"
 #include "gsync/util/memory.hpp"
@@ -38,9 +39,25 @@ bool take_orders(const util::Fd& control) {
   }
 }
 
+/// Who was locked may have been given adlists that nobody has compiled, or have passed some on.
+void tell_of_uncompiled(model::Node& here, pihole::CompileBook book, Report& report, model::Uncompiled& told_of, std::int64_t now) {
+  try {
+    const auto info = here.describe();
+    report.agent->uncompiled = shown(info.uncompiled);
+    report.wants_gravity = info.runs_gravity && !info.uncompiled.empty();
+    if (info.uncompiled == std::exchange(told_of, info.uncompiled)) return;
+    const auto news = book.tell(info.uncompiled, info.uncompiled);
+    if (!news.empty())
+      report.events.push_back(
+          {now, Level::warning, "uncompiled", report.agent->peer, model::to_text(news), model::what_to_do(news, info.runs_gravity)});
+  } catch (const Error&) {
+    // Whoever asks next hears what is wrong.
+  }
+}
+
 }  // namespace
 
-void run_server(model::Node& here, const replica::StateStore& state, const protocol::Hello& hello,
+void run_server(model::Node& here, replica::StateStore& state, const protocol::Hello& hello,
                 std::function<void(const protocol::Hello& theirs)> greeted, util::Clock& clock) {
   util::keep_one_heap();
   const util::Fd control(Child::control_fd);
@@ -58,7 +75,13 @@ void run_server(model::Node& here, const replica::StateStore& state, const proto
   options.greeted = std::move(greeted);
   options.read_only = preface.read_only;
   options.may_change = [&](const std::string& peer) { require_not_paused(state, peer, here.label()); };
-  options.unlocked = util::give_memory_back;
+  model::Uncompiled told_of;
+  options.unlocked = [&] {
+    tell_of_uncompiled(here, pihole::CompileBook(state, clock), report, told_of, clock.unix_time());
+    send(control, report);
+    report.events.clear();
+    util::give_memory_back();
+  };
   options.changes = control.get();
   options.take_change = [&] {
     if (term_is_pending()) throw Error(ErrorCode::cancelled, "the daemon ends");

@@ -66,6 +66,24 @@ std::string to_text(const Changed& c) {
   return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
+std::vector<Uncompiled> shown(const model::Uncompiled& uncompiled) {
+  std::vector<Uncompiled> result;
+  for (const auto& adlist : uncompiled.adlists) result.push_back({adlist.key.name, adlist.failed});
+  return result;
+}
+
+std::vector<Uncompiled> Status::uncompiled() const {
+  std::vector<Uncompiled> result;
+  const auto add = [&](const std::vector<Uncompiled>& more) {
+    for (const auto& adlist : more)
+      if (std::none_of(result.begin(), result.end(), [&](const Uncompiled& known) { return known.address == adlist.address; }))
+        result.push_back(adlist);
+  };
+  for (const auto& peer : peers) add(peer.uncompiled);
+  for (const auto& agent : agents) add(agent.uncompiled);
+  return result;
+}
+
 bool Status::healthy() const {
   return std::all_of(peers.begin(), peers.end(), [](const PeerStatus& p) {
     return p.phase == Phase::paused || (p.connected_since != 0 && p.in_step == true && !p.failure);

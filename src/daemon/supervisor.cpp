@@ -100,6 +100,7 @@ Supervisor::Supervisor(const SupervisorParts& parts)
       started_(parts.clock.unix_time()),
       next_look_(steady_clock::now() + config_.daemon.interval) {
   set_has_run(parts.state);
+  look_whether_gravity_can_run();
   make_slots(false);
 }
 
@@ -117,6 +118,7 @@ void Supervisor::turn() {
   for (const auto& worker : workers_)
     if (worker.child) polls.push_back({worker.child->control().get(), POLLIN, 0});
   for (const auto& server : servers_) polls.push_back({server.child.control().get(), POLLIN, 0});
+  if (compiler_) polls.push_back({compiler_->control().get(), POLLIN, 0});
   status_server_.add_polls(polls);
   int timeout = -1;
   if (const auto next = next_time())
@@ -301,6 +303,7 @@ void Supervisor::reload() {
   group_ = group_id(config_.daemon.agent_group);
   debounce_ = Debounce(config_.daemon.debounce, config_.daemon.debounce_limit);
   next_look_ = std::min(next_look_, steady_clock::now() + config_.daemon.interval);
+  look_whether_gravity_can_run();
   make_slots(same_for_children);
   say(Level::info, "reloaded", fmt::format("the configuration was read again: {} peer(s)", workers_.size()));
 }
@@ -309,6 +312,9 @@ void Supervisor::stop_all() {
   if (stopping_) return;
   notify("STOPPING=1");
   stopping_ = true;
+  // Not half-way, if it can be helped: systemd ends it when we are gone, and live is whole all the same.
+  if (compiler_) compiler_->release();
+  compiler_.reset();
   for (auto& worker : workers_) dismiss(worker);
   for (auto& server : servers_) server.child.stop(steady_clock::now() + stop_time);
 }

@@ -66,6 +66,11 @@ class Supervisor {
   /// Its child ends, now or when its run is done.
   void dismiss(WorkerSlot& worker);
   void stop_all();
+  void look_whether_gravity_can_run();
+  /// Somebody reported adlists that are compiled nowhere. Starts the process that sees to it, once for the same ones.
+  void want_gravity(const std::vector<Uncompiled>& uncompiled);
+  void take_compiler_report();
+  void reap_compiler();
   Status status() const;
   std::uint64_t sync_now();
   void answer_tickets();
@@ -92,6 +97,9 @@ class Supervisor {
   std::list<WorkerSlot> workers_;
   std::list<Child> leaving_;  ///< workers of before a reload, or of paused peers
   std::list<ServerSlot> servers_;
+  std::optional<Child> compiler_;                ///< runs `pihole -g`, or finds that it need not
+  std::map<std::string, Time> compiles_wanted_;  ///< addresses, and when they were last reported to the compiler
+  std::string gravity_problem_;
   std::int64_t started_;
   Time next_look_;
   std::string config_error_;

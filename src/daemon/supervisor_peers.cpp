@@ -62,12 +62,17 @@ void Supervisor::take_reports(const std::vector<pollfd>& polls) {
     while (readable(server.child.control()) && receive_packet(server.child.control().get(), bytes) == Packet::there) {
       const auto report = util::decode<Report>(bytes);
       if (!report.agent) continue;
+      const bool known = server.status.since != 0;
       server.status = *report.agent;
+      for (const auto& event : report.events) publish(event);
+      if (report.wants_gravity) want_gravity(server.status.uncompiled);
+      if (known) continue;
       say(Level::info, "serving",
           fmt::format("serves {}{}", server.status.peer.empty() ? "a peer" : server.status.peer,
                       server.status.read_only ? ", read-only" : ""));
     }
   }
+  if (compiler_ && readable(compiler_->control())) take_compiler_report();
   answer_tickets();
 }
 
@@ -80,6 +85,7 @@ void Supervisor::take_report(WorkerSlot& worker) {
     if (report.peer && report.peer->in_step == true) worker.backoff.reset();
     worker.done = std::max(worker.done, report.ticket);
     for (const auto& event : report.events) publish(event);
+    if (report.peer && report.wants_gravity) want_gravity(report.peer->uncompiled);
   }
 }
 
@@ -98,6 +104,7 @@ void Supervisor::reap() {
   }
   leaving_.remove_if([](Child& child) { return child.ended().has_value(); });
   servers_.remove_if([](ServerSlot& server) { return server.child.ended().has_value(); });
+  reap_compiler();
   hooks_.reap();
   answer_tickets();
 }
@@ -170,8 +177,9 @@ void Supervisor::resume(const std::string& peer) {
 }
 
 Status Supervisor::status() const {
-  Status status{parts_.name, parts_.software, ::getpid(), started_, pihole::gravity_is_running(parts_.installation),
-                changes_,    config_error_,   {},         {}};
+  Status status{parts_.name,     parts_.software, ::getpid(), started_, pihole::gravity_is_running(parts_.installation),
+                changes_,        config_error_,   {},         {},       compiler_.has_value(),
+                gravity_problem_};
   for (const auto& worker : workers_) status.peers.push_back(worker.status);
   for (const auto& server : servers_)
     if (server.status.since) status.agents.push_back(server.status);

@@ -57,12 +57,14 @@ class Worker {
   void in_step(const model::NodeInfo& here, const model::NodeInfo& there);
   bool replicate();
   bool merge();
-  void synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last, std::vector<std::string> warnings);
+  void synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last, std::vector<std::string> warnings,
+              const model::Uncompiled& uncompiled);
+  void tell_of_uncompiled(const model::NodeInfo& here, const model::NodeInfo& there, std::vector<Event>& events);
   void failed(const Error& error, milliseconds wait);
   void wait_for_orders(Time until);
   void count_bytes();
   sync::Options options();
-  void report(std::vector<Event> events = {});
+  void report(std::vector<Event> events = {}, bool wants_gravity = false);
   Event event(Level level, std::string kind, std::string text, std::string hint = {}) const {
     return {parts_.clock.unix_time(), level, std::move(kind), parts_.peer.name, cut(std::move(text)), cut(std::move(hint))};
   }
@@ -94,6 +96,7 @@ class Worker {
   };
   std::optional<Refused> refused_;  ///< not tried again before one of the two changes
   std::optional<Pair> trying_;
+  model::Uncompiled told_of_;  ///< as it was when the book was last asked what is news
   std::mt19937 random_{std::random_device{}()};
 };
 
@@ -255,7 +258,19 @@ void Worker::in_step(const model::NodeInfo& here, const model::NodeInfo& there) 
   status_.in_step = true;
   reconnect_.reset();
   retry_.reset();
-  report(std::move(events));
+  tell_of_uncompiled(here, there, events);
+  report(std::move(events), here.runs_gravity && !told_of_.empty());
+}
+
+/// Each is news once, for all workers together, and after a restart.
+void Worker::tell_of_uncompiled(const model::NodeInfo& here, const model::NodeInfo& there, std::vector<Event>& events) {
+  auto uncompiled = sync::uncompiled(here, there, parts_.config.sync.components);
+  status_.uncompiled = shown(uncompiled);
+  if (uncompiled == std::exchange(told_of_, uncompiled)) return;
+  auto book = parts_.compiles;
+  const auto news = book.tell(uncompiled, here.uncompiled);
+  const bool is_seen_to = here.runs_gravity || there.runs_gravity;
+  if (!news.empty()) events.push_back(event(Level::warning, "uncompiled", model::to_text(news), model::what_to_do(news, is_seen_to)));
 }
 
 /// False when there was nothing that could be done.
@@ -264,7 +279,7 @@ bool Worker::replicate() {
   if (!result.report) return !result.plan.nothing_to_do();
   auto warnings = result.plan.warnings;
   warnings.insert(warnings.end(), result.report->warnings.begin(), result.report->warnings.end());
-  synced(pushes() ? "pushed" : "pulled", result.report->counts, *result.report, std::move(warnings));
+  synced(pushes() ? "pushed" : "pulled", result.report->counts, *result.report, std::move(warnings), result.uncompiled);
   return true;
 }
 
@@ -289,12 +304,13 @@ bool Worker::merge() {
     warnings.push_back(fmt::format("conflict: {}{}{}: kept '{}' of {}, lost '{}' of {}", conflict.subject,
                                    conflict.field.empty() ? "" : ", ", conflict.field, conflict.kept, conflict.kept_from, conflict.lost,
                                    conflict.lost_from));
-  if (last != nullptr) synced("merged", counts, *last, std::move(warnings));
+  if (last != nullptr) synced("merged", counts, *last, std::move(warnings), result.uncompiled);
   return last != nullptr;
 }
 
-void Worker::synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last,
-                    std::vector<std::string> warnings) {
+void Worker::synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last, std::vector<std::string> warnings,
+                    const model::Uncompiled& uncompiled) {
+  status_.uncompiled = shown(uncompiled);
   status_.last_sync = parts_.clock.unix_time();
   status_.last_changed = changed_of(counts);
   ++status_.syncs;
@@ -374,9 +390,10 @@ sync::Options Worker::options() {
   return options;
 }
 
-void Worker::report(std::vector<Event> events) {
+void Worker::report(std::vector<Event> events, bool wants_gravity) {
   Report report;
   report.peer = status_;
+  report.wants_gravity = wants_gravity;
   report.events = std::move(events);
   if (status_.phase != Phase::working && status_.phase != Phase::connecting && !(status_.phase == Phase::idle && wanted_))
     report.ticket = std::exchange(ticket_, 0);

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <tuple>
 
+#include "gsync/model/uncompiled.hpp"
 #include "gsync/util/text.hpp"
 
 namespace gsync::model {
@@ -241,12 +242,9 @@ enum class Trust : std::uint8_t {
 };
 
 Trust trust(const AdlistState& state, const Row& adlist, const SetDigest* before) {
-  const auto& told = state.statistics;
-  // `pihole -g` leaves out what is disabled, and the row then keeps the number of before. An adlist may be empty in truth, too.
-  const bool compiled_to_nothing = (told.status == 1 || told.status == 2) && (told.number == 0 || !adlist.enabled);
-  if (state.rows.count == 0 && !compiled_to_nothing) return Trust::none;
+  if (!is_compiled(state, adlist)) return Trust::none;
   if (before && state.rows == *before) return Trust::before;
-  return told.status == 3 ? Trust::stale : Trust::fresh;
+  return state.statistics.status == 3 ? Trust::stale : Trust::fresh;
 }
 
 }  // namespace

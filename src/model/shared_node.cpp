@@ -49,6 +49,7 @@ NodeInfo SharedNode::seen(NodeInfo info) {
   if (keep_.empty()) return info;
   for (int attempt = 1;; ++attempt) {
     info.kept_local = keep_.patterns();
+    info.uncompiled = without(std::move(info.uncompiled), keep_);
     if (info.damaged) return info;
     if (const auto view = view_of(info.digests)) {
       info.digests = view->shared;
@@ -180,6 +181,7 @@ ApplyReport SharedNode::apply(const Change& change, BlocklistReader* rows, util:
   if (keep_.empty()) return whole_.apply(change, rows, copy);
   if (change.whole_copy) refuse_copy();
   auto report = whole_.apply(change_of_whole(change), rows, copy);
+  report.uncompiled = without(std::move(report.uncompiled), keep_);
   try {
     describe();  // all of it is in memory now, and the next run has nothing to read
   } catch (const Error&) {

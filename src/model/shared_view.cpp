@@ -31,6 +31,11 @@ Blocklist without(Blocklist blocklist, const KeepLocal& keep) {
   return blocklist;
 }
 
+Uncompiled without(Uncompiled uncompiled, const KeepLocal& keep) {
+  uncompiled.count -= std::erase_if(uncompiled.adlists, [&](const UncompiledAdlist& adlist) { return keep.keeps(adlist.key); });
+  return uncompiled;
+}
+
 RecordLines without(RecordKind kind, RecordLines lines, const KeepLocal& keep) {
   std::erase_if(lines, [&](const std::string& line) { return keep.keeps(kind, line); });
   return lines;

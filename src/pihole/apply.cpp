@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ftl_control.hpp"
+#include "gsync/pihole/compile_book.hpp"
 #include "gsync/util/error.hpp"
 #include "list_caches.hpp"
 #include "new_version.hpp"
@@ -59,6 +60,7 @@ class Apply {
     }
     if (database || !records_.empty()) finish_history();
     report_.counts = entry_.counts;
+    report_.uncompiled = uncompiled_after();
     return std::move(report_);
   }
 
@@ -108,6 +110,16 @@ class Apply {
     }
   }
 
+  model::Uncompiled uncompiled_after() const {
+    if (version_) return version_->content().summary.uncompiled;
+    return before_ ? before_->summary.uncompiled : model::Uncompiled{};
+  }
+
+  /// Adlists that block nothing, since this run.
+  model::Uncompiled newly_uncompiled() const {
+    return model::newly(before_ ? before_->summary.uncompiled : model::Uncompiled{}, uncompiled_after());
+  }
+
   // --- the exchange
 
   void begin_pending(const model::Records& records, const replica::Identity* replacement) {
@@ -131,6 +143,7 @@ class Apply {
 
   void publish(const model::Records& records_before) {
     remove_list_caches(parts_, version_->new_adlists());
+    if (change_.source_compiles) CompileBook(parts_.state, parts_.clock).leave_to_others(newly_uncompiled());
     begin_pending(records_before, &version_->content().summary.identity);
     try {
       if (auto why = parts_.live.wal_mode()) throw Error(ErrorCode::refused, *why);
@@ -337,6 +350,7 @@ class Apply {
       entry_.bytes_sent = sent;
       entry_.bytes_received = received;
     }
+    entry_.text = model::to_text(newly_uncompiled());
     for (const auto& warning : report_.warnings) entry_.text += (entry_.text.empty() ? "" : "; ") + warning;
     after_publishing("the history could not be written, the next run does it", [&] { report_.history_id = pending_.finish(entry_); });
   }

@@ -121,6 +121,9 @@ util::CommandResult Container::run_here(const Request& request, util::Deadline d
     case Action::test_configuration:
       add({"pihole-FTL", "dnsmasq-test"});
       break;
+    case Action::update_gravity:
+      add({"pihole", "-g"});
+      break;
     case Action::restart:
       words = {command_, "restart", name_};
       break;
@@ -128,7 +131,7 @@ util::CommandResult Container::run_here(const Request& request, util::Deadline d
       words = {command_, "container", "inspect", name_};
       break;
   }
-  return util::run({.argv = std::move(words)}, deadline);
+  return util::run({.argv = std::move(words), .keep_end = request.action == Action::update_gravity}, deadline);
 }
 
 }  // namespace gsync::pihole

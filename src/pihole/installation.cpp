@@ -377,7 +377,7 @@ Installation detect(const config::PiholeConfig& config, util::Fd container_helpe
     found.pid_file = locate_pid_file(config.pid_file, settings.pid_file);
     decide_runtime(found, config, version("DOCKER_VERSION"));
   }
-  if (found.generation == Generation::v5 && found.runtime == config::Runtime::native)
+  if (found.runtime == config::Runtime::native)
     found.pihole_command = find_program(config.pihole_command, "pihole_command", "/usr/local/bin/pihole", found.directory);
   if (found.runtime == config::Runtime::volume) {
     found.ftl_binary.clear();

@@ -53,6 +53,7 @@ LiveSummary summarise(const replica::Identity& identity, const Shape& shape, con
   summary.fitted = model::fitted_digests(rows.lists, blocklist);
   summary.list_rows = rows.lists.size();
   for (const auto& adlist : blocklist) summary.blocklist_rows += adlist.rows.count;
+  summary.uncompiled = model::uncompiled(rows.lists, blocklist);
   return summary;
 }
 

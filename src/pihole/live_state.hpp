@@ -24,10 +24,11 @@ struct LiveSummary {
   std::array<model::FittedDigests, 2> fitted;
   std::uint64_t list_rows = 0;
   std::uint64_t blocklist_rows = 0;
+  model::Uncompiled uncompiled;
 };
 template <class Archive>
 void fields(Archive& a, LiveSummary& s) {
-  a(s.identity, s.version, s.capabilities, s.unknown_columns, s.lists, s.blocklist, s.fitted, s.list_rows, s.blocklist_rows);
+  a(s.identity, s.version, s.capabilities, s.unknown_columns, s.lists, s.blocklist, s.fitted, s.list_rows, s.blocklist_rows, s.uncompiled);
 }
 
 /// What we remember of one compile. A web edit changes the live file but not this: `pihole -g` and our own publishes always make a new

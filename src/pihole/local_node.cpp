@@ -143,6 +143,7 @@ class LocalNode::Impl {
     info.software = software_;
     info.core_version = installation_.core_version;
     info.ftl_version = installation_.ftl_version;
+    info.runs_gravity = runs_gravity_;
     auto records = record_summary();
     info.digests.records = records.digests;
     info.capabilities.records_unavailable = records.unavailable;
@@ -194,6 +195,7 @@ class LocalNode::Impl {
       info.live_bytes = static_cast<std::uint64_t>(summary.identity.size);
       info.list_rows = summary.list_rows;
       info.blocklist_rows = summary.blocklist_rows;
+      info.uncompiled = summary.uncompiled;
       for (const auto& column : summary.unknown_columns)
         info.notes.push_back("not synced: " + column + ", a column that this version does not know");
     } catch (const Error& error) {
@@ -323,6 +325,7 @@ class LocalNode::Impl {
   std::unique_ptr<RootActions> own_root_actions_;  // where the owner of the Pi-hole is root himself
   RootActions* root_;
   std::unique_ptr<RecordAccess> records_;
+  bool runs_gravity_ = false;
   mutable std::mutex lock_mutex_;
   std::optional<util::FileLock> lock_;           // changed under the mutex
   std::optional<replica::Look> described_look_;  // live as it looked when it was described
@@ -333,6 +336,10 @@ LocalNode::LocalNode(const Installation& installation, const config::Config& con
                      util::Clock& clock, std::string software, RootActions* helper)
     : impl_(std::make_unique<Impl>(installation, config, state, files, clock, std::move(software), helper)) {}
 LocalNode::~LocalNode() = default;
+
+void LocalNode::set_runs_gravity(bool runs) {
+  impl_->runs_gravity_ = runs;
+}
 
 std::string LocalNode::label() const {
   return impl_->name();

@@ -98,8 +98,8 @@ class OwnRootActions final : public RootActions {
     if (command == PiholeCommand::restart_dns) require_valid_configuration(deadline);
     const auto result = execute(command, deadline);
     if (result.exit_code == 0) return;
-    throw Error(ErrorCode::io,
-                fmt::format("`{}` failed with exit code {}: {}", words_of(command), result.exit_code, util::words_of(result)),
+    const auto words = command == PiholeCommand::update_gravity ? util::last_words_of(result) : util::words_of(result);
+    throw Error(ErrorCode::io, fmt::format("`{}` failed with exit code {}: {}", words_of(command), result.exit_code, words),
                 "run it by hand, and look into FTL's log (/var/log/pihole/FTL.log)");
   }
 
@@ -112,6 +112,8 @@ class OwnRootActions final : public RootActions {
         return "pihole restartdns reload";
       case PiholeCommand::reload_lists:
         return "pihole restartdns reload-lists";
+      case PiholeCommand::update_gravity:
+        return "pihole -g";
       case PiholeCommand::test_configuration:
         break;
     }
@@ -129,7 +131,8 @@ class OwnRootActions final : public RootActions {
     std::vector<std::string> argv{program};
     const auto words = util::split(words_of(command), ' ');
     argv.insert(argv.end(), words.begin() + 1, words.end());
-    return util::run({.argv = std::move(argv), .environment = plain_environment()}, deadline);
+    return util::run({.argv = std::move(argv), .environment = plain_environment(), .keep_end = command == PiholeCommand::update_gravity},
+                     deadline);
   }
 
   static Container::Action action_of(PiholeCommand command) {
@@ -140,6 +143,8 @@ class OwnRootActions final : public RootActions {
         return Container::Action::reload_dns;
       case PiholeCommand::reload_lists:
         return Container::Action::reload_lists;
+      case PiholeCommand::update_gravity:
+        return Container::Action::update_gravity;
       case PiholeCommand::test_configuration:
         break;
     }

@@ -87,6 +87,15 @@ void cut(std::vector<std::string>& texts) {
   for (auto& text : texts) text = presentable(text, max_text);
 }
 
+void check_uncompiled(const model::Uncompiled& uncompiled) {
+  if (uncompiled.adlists.size() > model::Uncompiled::max_named || uncompiled.adlists.size() > uncompiled.count)
+    bad("too many adlists that are not compiled");
+  for (const auto& adlist : uncompiled.adlists) {
+    check_adlist_key(adlist.key);
+    if (adlist.key.name.size() > model::Uncompiled::longest_address) bad_row(adlist.key, "the address is too long to be named");
+  }
+}
+
 void check_texts(const std::vector<std::string>& texts, std::string_view what) {
   if (texts.size() > max_notes) bad(fmt::format("more than {} {}", max_notes, what));
   for (const auto& text : texts) check_text(text, max_text, what);
@@ -189,10 +198,12 @@ void check(const model::NodeInfo& info) {
   check_texts(info.notes, "notes");
   if (info.kept_local.size() > 2 * model::KeepLocal::max_patterns) bad("too many patterns of what is kept local");
   for (const auto& pattern : info.kept_local) check_text(pattern, max_name, "a pattern of what is kept local");
+  check_uncompiled(info.uncompiled);
 }
 
 void check(const model::ApplyReport& report) {
   check_texts(report.warnings, "warnings");
+  check_uncompiled(report.uncompiled);
 }
 
 void check(const model::HistoryEntry& entry) {

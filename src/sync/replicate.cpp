@@ -26,6 +26,7 @@ class Replication {
   Result plan_only();
   Result replicate_locked();
   Result nothing_to_do() const;
+  Result result_of(model::Plan plan, std::optional<model::ApplyReport> report);
   model::Plan plan();
   void read_lists_and_blocklist(model::NodeState& source, model::NodeState& target);
   void read_records(model::NodeState& source, model::NodeState& target);
@@ -100,8 +101,14 @@ void Replication::check_ends() const {
 }
 
 Result Replication::plan_only() {
-  auto made = plan();
-  return {source_info_, target_info_, std::move(made), {}, std::move(blocklist_)};
+  return result_of(plan(), {});
+}
+
+Result Replication::result_of(model::Plan plan, std::optional<model::ApplyReport> report) {
+  auto after = target_info_;
+  if (report) after.uncompiled = report->uncompiled;
+  auto uncompiled = sync::uncompiled(after, source_info_, options_.components);
+  return {source_info_, target_info_, std::move(plan), std::move(report), std::move(blocklist_), std::move(uncompiled)};
 }
 
 Result Replication::replicate_locked() {
@@ -116,7 +123,7 @@ Result Replication::replicate_locked() {
       return nothing_to_do();
     }
     auto made = plan();
-    if (!made.change.whole_copy && made.nothing_to_do()) return {source_info_, target_info_, std::move(made), {}, std::move(blocklist_)};
+    if (!made.change.whole_copy && made.nothing_to_do()) return result_of(std::move(made), {});
     if (made.refusal && !options_.force) refuse(*made.refusal);
     try {
       // A base of before is none: what goes here now would come back by it.
@@ -125,8 +132,9 @@ Result Replication::replicate_locked() {
       if (paired) target_.forget(source_info_.node_id, true);
       auto report = apply(made.change);
       if (options_.agree || paired) agree_on_outcome();
-      if (options_.action == model::Action::push) remember_push(model::Outcome::done, {}, report);
-      return {source_info_, target_info_, std::move(made), std::move(report), std::move(blocklist_)};
+      if (options_.action == model::Action::push)
+        remember_push(model::Outcome::done, model::to_text(model::newly(target_info_.uncompiled, report.uncompiled)), report);
+      return result_of(std::move(made), std::move(report));
     } catch (const Error& error) {
       // A change of a compiled set that does not fit is answered by asking for the whole set, once.
       const bool had_sets =
@@ -148,7 +156,7 @@ Result Replication::replicate_locked() {
 
 /// What cannot be synced is said each time, so that nobody takes silence for success.
 Result Replication::nothing_to_do() const {
-  Result result{source_info_, target_info_, {}, {}, {}};
+  Result result{source_info_, target_info_, {}, {}, {}, sync::uncompiled(target_info_, source_info_, options_.components)};
   warn_of_unavailable_records(result.plan.warnings);
   warn_of_rows_left_out(result.plan.warnings);
   return result;
@@ -179,6 +187,7 @@ model::Plan Replication::plan() {
   made.change.started_by = options_.started_by;
   made.change.expected = target_info_.digests;
   made.change.force = options_.force;
+  made.change.source_compiles = source_info_.runs_gravity && options_.components.blocklist;
   if (whole_sets_) {
     for (auto& wish : made.change.wishes) wish.have.reset();
   }

@@ -59,6 +59,10 @@ bool in_step(const model::NodeInfo& source, const model::NodeInfo& target, const
   return true;
 }
 
+model::Uncompiled uncompiled(const model::NodeInfo& here, const model::NodeInfo& there, const model::Components& components) {
+  return components.blocklist ? model::uncompiled(here, there) : here.uncompiled;
+}
+
 void begin_step(const Options& options, std::string step) {
   if (options.progress) options.progress({std::move(step), 0, 0, false});
 }

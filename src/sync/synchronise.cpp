@@ -118,7 +118,8 @@ TwoWayResult TwoWay::run() {
   there_info_ = there_.describe();
   check_ends();
   components_ = agreeable(here_info_, there_info_, options_.components);
-  if (agreed(here_, here_info_, there_info_, options_.components)) return {{here_info_, {}, {}}, {there_info_, {}, {}}, {}};
+  if (agreed(here_, here_info_, there_info_, options_.components))
+    return {{here_info_, {}, {}}, {there_info_, {}, {}}, {}, uncompiled(here_info_, there_info_, options_.components)};
   if (options_.dry_run) {
     check_pair(here_.pair(there_info_.node_id), there_.pair(here_info_.node_id));
     auto merged = merge();
@@ -143,6 +144,11 @@ TwoWayResult TwoWay::run() {
           refuse(fmt::format("nothing was changed: on {}, {}", half == &result.here ? here_.label() : there_.label(), *half->plan.refusal),
                  "look at each row with --dry-run; if this is what you want, --force lets it through");
       carry_out(result, merged);
+      auto here = here_info_;
+      auto there = there_info_;
+      if (result.here.report) here.uncompiled = result.here.report->uncompiled;
+      if (result.there.report) there.uncompiled = result.there.report->uncompiled;
+      result.uncompiled = uncompiled(here, there, options_.components);
       return result;
     } catch (const Error& error) {
       if ((error.code() != ErrorCode::conflict && error.code() != ErrorCode::busy) || attempt == max_attempts) throw;
@@ -278,6 +284,7 @@ model::Plan TwoWay::plan_for(const model::NodeState& target, const model::NodeIn
   plan.change.started_by = options_.started_by;
   plan.change.expected = target.info.digests;
   plan.change.force = options_.force;
+  plan.change.source_compiles = other.runs_gravity && options_.components.blocklist;
   const auto noted = std::min(merged.conflicts.size(), model::HistoryEntry::max_rows);
   plan.change.conflicts.assign(merged.conflicts.begin(), merged.conflicts.begin() + static_cast<std::ptrdiff_t>(noted));
   return plan;

@@ -173,7 +173,7 @@ pid_t fork_blocked(const Prepared& prepared, const std::vector<int>& capabilitie
 
 /// Reads what there is, but no more than the largest pipe holds (1 MiB), so that an endless writer does not keep us from the deadline.
 /// False at the end of the stream.
-bool drain(const Fd& fd, std::string& to, std::size_t limit) {
+bool drain(const Fd& fd, std::string& to, std::size_t limit, bool keep_end) {
   std::array<char, 16384> buffer;
   for (int i = 0; i < 64; ++i) {
     auto n = ::read(fd.get(), buffer.data(), buffer.size());
@@ -181,6 +181,11 @@ bool drain(const Fd& fd, std::string& to, std::size_t limit) {
     if (n < 0) {
       if (errno == EINTR) continue;
       return errno == EAGAIN;
+    }
+    if (keep_end) {
+      to.append(buffer.data(), static_cast<std::size_t>(n));
+      if (to.size() > 2 * limit) to.erase(0, to.size() - limit);
+      continue;
     }
     to.append(buffer.data(), std::min(static_cast<std::size_t>(n), limit - std::min(limit, to.size())));
   }
@@ -273,8 +278,8 @@ CommandResult run(const Command& command, Deadline deadline) {
     // Asked before the pipes are drained: what the child wrote before its end is then in them. A grandchild that keeps them open does not
     // hold us.
     auto code = child.ended();
-    if (out.read && !drain(out.read, result.output, command.output_limit)) out.read.reset();
-    if (err.read && !drain(err.read, result.errors, command.output_limit)) err.read.reset();
+    if (out.read && !drain(out.read, result.output, command.output_limit, command.keep_end)) out.read.reset();
+    if (err.read && !drain(err.read, result.errors, command.output_limit, command.keep_end)) err.read.reset();
     if (code) {
       result.exit_code = *code;
       return result;
@@ -289,6 +294,21 @@ CommandResult run(const Command& command, Deadline deadline) {
     auto wait = child.pidfd() >= 0 ? deadline.poll_timeout() : std::min(deadline.poll_timeout(), 20);
     if (::poll(p.data(), p.size(), wait) < 0 && errno != EINTR) throw_errno(errno, "cannot wait for " + prepared.program);
   }
+}
+
+std::string last_words_of(const CommandResult& result) {
+  constexpr std::size_t max_lines = 5;
+  constexpr std::size_t max_line = 200;
+  std::vector<std::string> lines;
+  for (const auto* stream : {&result.output, &result.errors}) {
+    for (auto line : split(*stream, '\n')) {
+      line = trim(line);
+      if (!line.empty()) lines.push_back(printable(line.substr(0, max_line)));
+    }
+  }
+  std::string words;
+  for (auto i = lines.size() - std::min(lines.size(), max_lines); i < lines.size(); ++i) words += (words.empty() ? "" : "; ") + lines[i];
+  return words.empty() ? "it said nothing" : words;
 }
 
 std::string words_of(const CommandResult& result) {

@@ -7,39 +7,12 @@
 
 #include "e2e/fleet.hpp"
 #include "support/household.hpp"
-#include "support/paths.hpp"
 #include "support/two_nodes_test.hpp"
 
 namespace gsync::test {
 namespace {
 
-class DaemonSync : public TwoNodesTest {
- protected:
-  /// The first in the middle: each of the others has it as its peer.
-  static std::unique_ptr<Fleet> star(std::size_t count, bool both_ways_configured = false) {
-    auto fleet = std::make_unique<Fleet>(count);
-    for (std::size_t i = 1; i < count; ++i) {
-      auto& node = (*fleet)[i];
-      fleet->connect(node, (*fleet)[0], "sync");
-      if (both_ways_configured) fleet->connect((*fleet)[0], node, "sync");
-      const auto first = run_here(node, {"push", (*fleet)[0].name(), "--force"});
-      EXPECT_EQ(first.exit_code, 0) << first.errors;
-    }
-    // What the later ones brought to the middle goes to the earlier ones.
-    for (std::size_t i = 1; i < count; ++i) {
-      const auto again = run_here((*fleet)[i], {"sync"});
-      EXPECT_EQ(again.exit_code, 0) << again.errors;
-    }
-    fleet->start_ftls();
-    fleet->start_daemons();
-    return fleet;
-  }
-  static CommandResult run_here(const FleetNode& node, const std::vector<std::string>& arguments) {
-    std::vector<std::string> argv{paths::binary, "--config", node.pihole.config()};
-    argv.insert(argv.end(), arguments.begin(), arguments.end());
-    return util::run({.argv = argv}, util::Deadline::in(std::chrono::minutes(2)));
-  }
-};
+class DaemonSync : public TwoNodesTest {};
 
 TEST_F(DaemonSync, AnEditOnEitherPiholeIsServedByTheOther) {
   const auto fleet = star(2);

@@ -13,7 +13,9 @@ Fleet::Fleet(std::size_t count) {
   for (std::size_t i = 1; i <= count; ++i) {
     auto household = small_household();
     if (i > 1) drift(household, i, 30);
-    nodes_.push_back(std::make_unique<FleetNode>(small_pihole(fmt::format("ph{}", i), 3 * i, household)));
+    auto options = small_pihole(fmt::format("ph{}", i), 3 * i, household);
+    options.pihole_script = true;
+    nodes_.push_back(std::make_unique<FleetNode>(options));
   }
 }
 
@@ -65,6 +67,32 @@ std::string Fleet::logs() const {
   for (const auto& node : nodes_)
     if (node->daemon) text += fmt::format("--- {}\n{}", node->name(), node->daemon->log());
   return text;
+}
+
+CommandResult run_here(const FleetNode& node, const std::vector<std::string>& arguments) {
+  std::vector<std::string> argv{paths::binary, "--config", node.pihole.config()};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return util::run({.argv = argv}, util::Deadline::in(std::chrono::minutes(2)));
+}
+
+std::unique_ptr<Fleet> star(std::size_t count, bool both_ways_configured, const std::function<void(FleetNode&)>& prepare) {
+  auto fleet = std::make_unique<Fleet>(count);
+  for (std::size_t i = 1; i < count; ++i) {
+    auto& node = (*fleet)[i];
+    fleet->connect(node, (*fleet)[0], "sync");
+    if (both_ways_configured) fleet->connect((*fleet)[0], node, "sync");
+    const auto first = run_here(node, {"push", (*fleet)[0].name(), "--force"});
+    EXPECT_EQ(first.exit_code, 0) << first.errors;
+  }
+  // What the later ones brought to the middle goes to the earlier ones.
+  for (std::size_t i = 1; i < count; ++i) {
+    const auto again = run_here((*fleet)[i], {"sync"});
+    EXPECT_EQ(again.exit_code, 0) << again.errors;
+  }
+  for (std::size_t i = 0; prepare && i < count; ++i) prepare((*fleet)[i]);
+  fleet->start_ftls();
+  fleet->start_daemons();
+  return fleet;
 }
 
 FleetProbe::FleetProbe(Fleet& fleet) {

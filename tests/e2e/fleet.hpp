@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +56,13 @@ class Fleet {
  private:
   std::vector<std::unique_ptr<FleetNode>> nodes_;
 };
+
+/// `gravity-sync` on a node.
+CommandResult run_here(const FleetNode& node, const std::vector<std::string>& arguments);
+
+/// The first in the middle: each of the others syncs both ways with it as its peer. `prepare` is called for each before its daemon is
+/// started. All daemons run, and all hold the same.
+std::unique_ptr<Fleet> star(std::size_t count, bool both_ways_configured = false, const std::function<void(FleetNode&)>& prepare = {});
 
 /// Asks every node but the first for names that are blocked, all the time. Answered wrongly: not as blocked. On the first, where people
 /// edit, FTL's own commits make lookups fail (see FtlGravity), whoever else is there.

@@ -204,6 +204,7 @@ model::ApplyReport FakeNode::apply(const model::Change& change, model::Blocklist
   applied.push_back(change);
   report.published = change.whole_copy || !change.rows.empty() || rows;
   report.warnings = warnings;
+  report.uncompiled = model::uncompiled(lists_now, states());
   return report;
 }
 
@@ -376,6 +377,7 @@ model::NodeInfo FakeNode::described() const {
   now.list_rows = lists_now.size();
   now.blocklist_rows = 0;
   for (const auto& [key, domains] : compiled) now.blocklist_rows += domains.size();
+  now.uncompiled = model::uncompiled(lists_now, states());
   return now;
 }
 

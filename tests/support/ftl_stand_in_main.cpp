@@ -7,6 +7,7 @@
 
 #include "support/ftl_config_command.hpp"
 #include "support/ftl_daemon.hpp"
+#include "support/ftl_gravity_run.hpp"
 #include "support/ftl_v5.hpp"
 
 namespace {
@@ -73,6 +74,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   try {
     if (command == "--daemon") return gsync::test::run_daemon(daemon_options(rest));
+    if (command == "run-gravity") return gsync::test::run_gravity(environment("FTL_STAND_IN_DIRECTORY"));
     if (const auto directory = environment("FTL_STAND_IN_DNSMASQ_DIRECTORY"); !directory.empty()) return v5_command(directory, command);
     if (command == "--config") return gsync::test::config_command(environment("FTL_STAND_IN_DIRECTORY"), rest);
   } catch (const std::exception& e) {

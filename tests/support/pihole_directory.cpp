@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -71,6 +72,7 @@ void PiholeDirectory::make() {
           "FTL_STAND_IN_NEEDS_CHOWN={}\nexec '{}' \"$@\"\n",
           directory(), options_.v5 ? dnsmasq() : "", options_.musl ? 1 : 0, options_.needs_chown ? 1 : 0, paths::ftl_stand_in),
       0755);
+  if (!options_.v5 && options_.pihole_script) write_pihole_script("");
   if (options_.container) write_docker_stand_in(*this);
   write_config();
 }
@@ -115,25 +117,38 @@ void PiholeDirectory::make_v5() const {
   write_options(cname_file(), "cname", options_.cname_records);
   write_options(dhcp_file(), "dhcp-host", options_.dhcp_hosts);
   // 50 ms steps, as long as a service manager would wait.
-  write_text(pihole_command(),
-             fmt::format(R"(#!/bin/sh
-echo "$@" >>'{0}'
-pid=$(cat '{1}' 2>/dev/null)
+  write_pihole_script(fmt::format(R"(pid=$(cat '{0}' 2>/dev/null)
 [ "$1" = restartdns ] && [ -n "$pid" ] || exit 0
 case "$2" in
-reload-lists) kill -{2} "$pid" ;;
+reload-lists) kill -{1} "$pid" ;;
 reload) kill -HUP "$pid" ;;
 *)
-  rm -f '{3}'
-  kill -{4} "$pid"
+  rm -f '{2}'
+  kill -{3} "$pid"
   i=0
-  while [ $i -lt 400 ] && [ ! -s '{3}' ]; do sleep 0.05; i=$((i + 1)); done
-  [ -s '{3}' ]
+  while [ $i -lt 400 ] && [ ! -s '{2}' ]; do sleep 0.05; i=$((i + 1)); done
+  [ -s '{2}' ]
   ;;
 esac
 )",
-                         command_log(), pid_file(), options_.musl ? 35 : 34, port_file(), options_.musl ? 37 : 36),
+                                  pid_file(), options_.musl ? 35 : 34, port_file(), options_.musl ? 37 : 36));
+}
+
+void PiholeDirectory::write_pihole_script(const std::string& more) const {
+  write_text(pihole_command(),
+             fmt::format("#!/bin/sh\necho \"$@\" >>'{0}'\nif [ \"$1\" = -g ]; then\n  echo 'Neutrino emissions detected'\n  [ ! -e "
+                         "'{1}/gravity-fails' ] || {{ echo 'DNS resolution is currently unavailable' >&2; exit 1; }}\n  exec '{2}' "
+                         "run-gravity\nfi\n{3}",
+                         command_log(), root_, ftl_binary(), more),
              0755);
+}
+
+std::size_t PiholeDirectory::gravity_runs() const {
+  if (!std::filesystem::exists(command_log())) return 0;
+  std::size_t runs = 0;
+  std::istringstream lines(read_text(command_log()));
+  for (std::string line; std::getline(lines, line);) runs += line == "-g";
+  return runs;
 }
 
 void PiholeDirectory::set_container_stopped(bool stopped) const {
@@ -183,7 +198,7 @@ void PiholeDirectory::give_to(uid_t uid, gid_t gid) const {
 void PiholeDirectory::write_config() const {
   auto pihole = fmt::format("directory = {}\ndnsmasq_directory = {}\nruntime = \"native\"\nftl_binary = {}\npid_file = {}",
                             toml_string(directory()), toml_string(dnsmasq()), toml_string(ftl_binary()), toml_string(pid_file()));
-  if (options_.v5) pihole += fmt::format("\npihole_command = {}", toml_string(pihole_command()));
+  if (options_.v5 || options_.pihole_script) pihole += fmt::format("\npihole_command = {}", toml_string(pihole_command()));
   if (options_.container) pihole = fmt::format("runtime = \"docker\"\ncontainer = {}", toml_string(options_.name));
   std::string text = fmt::format(
       "[node]\nname = {}\nstate_directory = {}\n\n[pihole]\n{}\ndns_port = {}\n\n[sync]\nrecord_spacing_ms = "

@@ -29,6 +29,7 @@ struct PiholeOptions {
   std::vector<std::string> variables{};  ///< of the container's environment, "FTLCONF_dns_upstreams=9.9.9.9"
   std::vector<std::string> forced{};     ///< settings that FTL has from its environment, "dns.upstreams"
   bool docker_needs_root = false;        ///< as where nobody is in the group docker
+  bool pihole_script = false;            ///< v6: pihole_command() is there, and known by the configuration
   bool needs_chown = false;              ///< `--config` exits 1 without CAP_CHOWN, as the real one does
 };
 
@@ -37,7 +38,8 @@ struct PiholeOptions {
 ///   ROOT/pihole/           directory(): gravity.db, pihole.toml, versions; modes as FTL and gravity.sh leave them. v5: setupVars.conf,
 ///                          pihole-FTL.conf, custom.list and no pihole.toml
 ///   ROOT/dnsmasq.d/        v5: the cname and dhcp files
-///   ROOT/pihole.sh         v5: what `pihole restartdns` does, for an FtlProcess with `respawn`; `pihole_command` of the configuration
+///   ROOT/pihole.sh         `pihole -g`, which fails where ROOT/gravity-fails is; v5: also what `pihole restartdns` does, for an
+///                          FtlProcess with `respawn`; `pihole_command` of the configuration
 ///   ROOT/pihole-FTL        the stand-in with this directory in its environment; `ftl_binary` of the configuration
 ///   ROOT/run/              pihole-FTL.pid, the stand-in's port file and log
 ///   ROOT/state/            state_directory
@@ -61,6 +63,8 @@ class PiholeDirectory {
   std::string pihole_command() const { return root_ + "/pihole.sh"; }
   /// One line for each call of it.
   std::string command_log() const { return root_ + "/run/commands.log"; }
+  /// How often `pihole -g` was run.
+  std::size_t gravity_runs() const;
   std::string ftl_binary() const { return root_ + "/pihole-FTL"; }
   std::string pid_file() const { return root_ + "/run/pihole-FTL.pid"; }
   std::string port_file() const { return root_ + "/run/port"; }
@@ -96,6 +100,8 @@ class PiholeDirectory {
   void make();
   void make_v5() const;
   void make_v6();
+  /// What it does with other arguments than -g.
+  void write_pihole_script(const std::string& more) const;
   void write_config() const;
 
   PiholeOptions options_;

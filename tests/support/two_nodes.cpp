@@ -131,6 +131,12 @@ void deny(const PiholeDirectory& pihole, const std::string& domain) {
   execute(pihole.gravity(), fmt::format("INSERT INTO domainlist (type, domain, comment) VALUES (1, '{}', 'by hand')", domain));
 }
 
+void settle_empty_adlists(const PiholeDirectory& pihole) {
+  execute(
+      pihole.gravity(),
+      "UPDATE adlist SET status = 1, number = 0 WHERE id NOT IN (SELECT adlist_id FROM gravity UNION SELECT adlist_id FROM antigravity)");
+}
+
 bool denies(const PiholeDirectory& pihole, const std::string& domain) {
   return number(pihole.gravity(), fmt::format("SELECT count(*) FROM domainlist WHERE type = 1 AND domain = '{}'", domain)) == 1;
 }

@@ -68,6 +68,8 @@ std::string content_of(const std::string& gravity);
 
 /// Denies a domain with a statement of its own, as a person in the web page does.
 void deny(const PiholeDirectory& pihole, const std::string& domain);
+/// Made-up adlists that compile to nothing are empty in truth from now on, and not uncompiled.
+void settle_empty_adlists(const PiholeDirectory& pihole);
 bool denies(const PiholeDirectory& pihole, const std::string& domain);
 
 /// Everything about every file and directory below these but when they were read: "PATH: inode size mtime mode owner".

@@ -49,6 +49,7 @@ struct PiholeConfig {
 struct SyncConfig {
   model::Components components;                         ///< components = ["lists", "blocklist", "dns", "cname", "dhcp"]
   model::KeepLocal keep_local;                          ///< keep_local: what this node neither takes nor gives
+  bool run_gravity = false;                             ///< run_gravity: start `pihole -g` for adlists that nobody has compiled
   model::ShrinkLimits shrink;                           ///< shrink_percent, shrink_handful
   std::string prefer;  ///< the node whose edit stays where two edited the same field; empty: that of the lower node id
   FtlFailure on_ftl_failure = FtlFailure::report;       ///< "report", "undo", "restart"

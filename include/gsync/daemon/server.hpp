@@ -13,7 +13,7 @@ namespace gsync::daemon {
 /// (which waits for the end of a request). `hello` is how this node introduces itself.
 /// A peer that is paused (see require_not_paused) can read, and change nothing.
 /// `greeted` is told who came (see AgentOptions).
-void run_server(model::Node& here, const replica::StateStore& state, const protocol::Hello& hello,
+void run_server(model::Node& here, replica::StateStore& state, const protocol::Hello& hello,
                 std::function<void(const protocol::Hello& theirs)> greeted, util::Clock& clock);
 
 }  // namespace gsync::daemon

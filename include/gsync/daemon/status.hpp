@@ -7,6 +7,7 @@
 
 #include "gsync/config/config.hpp"
 #include "gsync/model/history.hpp"
+#include "gsync/model/uncompiled.hpp"
 #include "gsync/util/error.hpp"
 
 /// What the daemon knows of itself, as `status`, `monitor` and metrics show it. Each type names its fields once, in each_field(): the
@@ -72,6 +73,18 @@ Changed changed_of(const model::ChangeCounts& counts);
 /// "2 list entries, 1 adlist compiled (+120 -3 domains), 1 record".
 std::string to_text(const Changed& changed);
 
+/// An adlist that blocks nothing, because no Pi-hole has compiled it or none could download it.
+struct Uncompiled {
+  std::string address;
+  bool failed = false;  ///< the download
+  bool operator==(const Uncompiled&) const = default;
+};
+template <class F>
+void each_field(Uncompiled& u, F f) {
+  f("address", u.address), f("failed", u.failed);
+}
+std::vector<Uncompiled> shown(const model::Uncompiled& uncompiled);
+
 /// A peer of ours. Times are seconds since 1970, 0: never. Counters are since the worker was started.
 struct PeerStatus {
   std::string name;
@@ -97,6 +110,7 @@ struct PeerStatus {
   std::uint64_t bytes_received = 0;
   std::uint64_t rows_changed = 0;
   std::uint64_t publish_microseconds = 0;  ///< of the last publish
+  std::vector<Uncompiled> uncompiled{};    ///< neither of the two has compiled these; not all of very many
 };
 template <class F>
 void each_field(PeerStatus& p, F f) {
@@ -105,7 +119,7 @@ void each_field(PeerStatus& p, F f) {
   f("in_step", p.in_step), f("failure", p.failure), f("command", p.command), f("next_try", p.next_try), f("here", p.here);
   f("there", p.there), f("checks", p.checks), f("syncs", p.syncs), f("failures", p.failures), f("failures_in_row", p.failures_in_row);
   f("bytes_sent", p.bytes_sent), f("bytes_received", p.bytes_received), f("rows_changed", p.rows_changed);
-  f("publish_microseconds", p.publish_microseconds);
+  f("publish_microseconds", p.publish_microseconds), f("uncompiled", p.uncompiled);
 }
 
 /// A peer that is connected to us, or that is paused and no peer of ours.
@@ -114,10 +128,12 @@ struct AgentStatus {
   bool read_only = false;
   std::int64_t since = 0;  ///< 0: it is not connected now
   std::string paused_why{};  ///< not empty: it may change nothing here
+  std::vector<Uncompiled> uncompiled{};  ///< on this node, when it was last served
 };
 template <class F>
 void each_field(AgentStatus& a, F f) {
   f("peer", a.peer), f("read_only", a.read_only), f("since", a.since), f("paused_why", a.paused_why);
+  f("uncompiled", a.uncompiled);
 }
 
 struct Status {
@@ -130,7 +146,11 @@ struct Status {
   std::string config_error;      ///< of the last reload; the configuration before it is in force
   std::vector<PeerStatus> peers;
   std::vector<AgentStatus> agents;
+  bool compiling = false;         ///< `pihole -g` was started by us and runs
+  std::string gravity_problem{};  ///< why [sync] run_gravity cannot start it, or how it failed the last time
 
+  /// Of all peers and agents, each once.
+  std::vector<Uncompiled> uncompiled() const;
   /// Every peer that is not paused is connected and in step.
   bool healthy() const;
 };
@@ -138,6 +158,7 @@ template <class F>
 void each_field(Status& s, F f) {
   f("name", s.name), f("software", s.software), f("pid", s.pid), f("started", s.started), f("gravity_running", s.gravity_running);
   f("changes", s.changes), f("config_error", s.config_error), f("peers", s.peers), f("agents", s.agents);
+  f("compiling", s.compiling), f("gravity_problem", s.gravity_problem);
 }
 
 enum class Level : std::uint8_t { info, warning, error };
@@ -154,10 +175,12 @@ struct Event {
   std::string peer;  ///< empty: of this node
   std::string text;
   std::string hint;
+  std::vector<std::string> uncompiled{};  ///< of "success": addresses of adlists that block nothing
 };
 template <class F>
 void each_field(Event& e, F f) {
   f("time", e.time), f("level", e.level), f("kind", e.kind), f("peer", e.peer), f("text", e.text), f("hint", e.hint);
+  f("uncompiled", e.uncompiled);
 }
 
 /// What is asked of status.sock, one JSON object a line.

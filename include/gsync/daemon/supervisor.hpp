@@ -31,6 +31,7 @@ struct SupervisorParts {
   std::string name;      ///< of this node
   std::string software;  ///< our version
   std::function<Helpers()> helpers;
+  std::function<std::string(const config::Config&)> why_no_gravity;  ///< why run_gravity can do nothing here; empty: it can, or is off
 };
 
 /// The daemon's first process: watches this Pi-hole's files, starts a worker for each peer and a server for each agent that connects, tells

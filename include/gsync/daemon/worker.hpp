@@ -4,6 +4,7 @@
 
 #include "gsync/config/config.hpp"
 #include "gsync/model/node.hpp"
+#include "gsync/pihole/compile_book.hpp"
 #include "gsync/pihole/installation.hpp"
 #include "gsync/protocol/remote_node.hpp"
 #include "gsync/ssh/session.hpp"
@@ -23,6 +24,7 @@ struct WorkerParts {
   const pihole::Installation& installation;
   model::Node& here;
   util::Clock& clock;
+  pihole::CompileBook compiles;
   std::function<Connected()> connect;
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gsync/model/digest.hpp"
+#include "gsync/model/uncompiled.hpp"
 
 namespace gsync::model {
 
@@ -55,6 +56,8 @@ struct NodeInfo {
   std::vector<std::string> notes; ///< what is not synced and why
   std::vector<std::string> kept_local;  ///< the patterns of what is left out here because one of the two keeps it, see SharedNode
   std::uint64_t entries_kept = 0;       ///< rows and records of this node that they leave out
+  Uncompiled uncompiled;                ///< adlists that block nothing here
+  bool runs_gravity = false;            ///< it starts `pihole -g` by itself for what is uncompiled and not left to another node
 };
 
 template <class Archive>
@@ -68,7 +71,8 @@ void fields(Archive& a, FittedDigests& f) {
 template <class Archive>
 void fields(Archive& a, NodeInfo& n) {
   a(n.node_id, n.name, n.software, n.core_version, n.ftl_version, n.schema, n.capabilities, n.digests, n.fitted, n.live_identity,
-    n.live_bytes, n.list_rows, n.blocklist_rows, n.read_only, n.damaged, n.damage, n.notes, n.kept_local, n.entries_kept);
+    n.live_bytes, n.list_rows, n.blocklist_rows, n.read_only, n.damaged, n.damage, n.notes, n.kept_local, n.entries_kept, n.uncompiled,
+    n.runs_gravity);
 }
 
 }  // namespace gsync::model

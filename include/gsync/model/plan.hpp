@@ -52,6 +52,7 @@ struct Change {
   Records records;            ///< nullopt: leave that kind alone
   std::string pair;           ///< node id of the other node of the two-way sync that this carries out, see Node::intend; empty: none
   std::vector<Conflict> conflicts;  ///< of that sync, for the history
+  bool source_compiles = false;  ///< what is uncompiled is left to the source, which runs `pihole -g` or has left it to another one itself
 
   struct Transferred {
     std::uint64_t sent = 0;
@@ -70,6 +71,7 @@ struct ApplyReport {
   bool dns_paused = false;
   std::int64_t publish_microseconds = 0;  ///< the lock was held on live for so long
   std::vector<std::string> warnings;      ///< FTL did not come back, records that could not be set…
+  Uncompiled uncompiled;                  ///< on the target, afterwards
 };
 
 struct Plan {
@@ -95,11 +97,11 @@ void fields(Archive& a, Components& c) {
 template <class Archive>
 void fields(Archive& a, Change& c) {
   a(c.action, c.source, c.started_by, c.expected, c.force, c.whole_copy, c.copy_bytes, c.copy_lists, c.copy_blocklist, c.rows, c.wishes,
-    c.records, c.pair, c.conflicts);
+    c.records, c.pair, c.conflicts, c.source_compiles);
 }
 template <class Archive>
 void fields(Archive& a, ApplyReport& r) {
-  a(r.counts, r.version, r.history_id, r.published, r.dns_paused, r.publish_microseconds, r.warnings);
+  a(r.counts, r.version, r.history_id, r.published, r.dns_paused, r.publish_microseconds, r.warnings, r.uncompiled);
 }
 
 }  // namespace gsync::model

@@ -6,6 +6,7 @@
 #include "gsync/model/blocklist.hpp"
 #include "gsync/model/diff.hpp"
 #include "gsync/model/keep_local.hpp"
+#include "gsync/model/uncompiled.hpp"
 
 /// What a peer sees of a node that keeps a part to itself, and what becomes of the whole when the peer changes what it sees.
 namespace gsync::model {
@@ -13,6 +14,7 @@ namespace gsync::model {
 /// Without the rows that are kept; rows that stay are in none of the groups that are kept.
 Lists without(Lists lists, const KeepLocal& keep);
 Blocklist without(Blocklist blocklist, const KeepLocal& keep);
+Uncompiled without(Uncompiled uncompiled, const KeepLocal& keep);
 Records without(Records records, const KeepLocal& keep);
 RecordLines without(RecordKind kind, RecordLines lines, const KeepLocal& keep);
 

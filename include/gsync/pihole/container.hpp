@@ -66,13 +66,14 @@ class Container {
 
   /// What can be run. None has an effect outside of the container.
   enum class Action : std::uint8_t {
-    set_records,   ///< pihole-FTL --config KEY JSON, in the environment that the container was started with
-    reload_lists,  ///< v5: pihole restartdns reload-lists
-    reload_dns,    ///< v5: pihole restartdns reload, which reads custom.list again
-    restart_dns,   ///< v5: pihole restartdns
+    set_records,         ///< pihole-FTL --config KEY JSON, in the environment that the container was started with
+    reload_lists,        ///< v5: pihole restartdns reload-lists
+    reload_dns,          ///< v5: pihole restartdns reload, which reads custom.list again
+    restart_dns,         ///< v5: pihole restartdns
     test_configuration,  ///< v5: pihole-FTL dnsmasq-test, whether FTL would start
-    restart,       ///< docker restart NAME: ends whatever runs in it and starts it again
-    inspect,       ///< docker container inspect NAME
+    update_gravity,      ///< pihole -g
+    restart,             ///< docker restart NAME: ends whatever runs in it and starts it again
+    inspect,             ///< docker container inspect NAME
   };
   struct Request {
     Action action = Action::set_records;

@@ -39,7 +39,7 @@ struct Installation {
   std::string how_gravity;        ///< "files.gravity in /etc/pihole/pihole.toml", "[pihole] gravity_database"…
   std::string pid_file;           ///< empty: in a container, where it says nothing about this host
   std::string ftl_binary;         ///< on this host; empty: none found, or none that could change the settings in `directory`
-  std::string pihole_command;     ///< v5: Pi-hole's own script on this host, which restarts it; empty: none found
+  std::string pihole_command;     ///< Pi-hole's own script on this host, which runs gravity, and restarts a v5; empty: none found
   std::uint16_t dns_port = 53;    ///< 0: do not ask
   std::string how_dns_port;       ///< "dns.port in /etc/pihole/pihole.toml", "the default"…
   std::string core_version;       ///< from /etc/pihole/versions; empty when unknown

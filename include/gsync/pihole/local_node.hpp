@@ -21,6 +21,9 @@ class LocalNode final : public model::Node {
             std::string software, RootActions* helper = nullptr);
   ~LocalNode() override;
 
+  /// Whether it is to say of itself that it starts `pihole -g` when adlists need it (NodeInfo::runs_gravity). Not until then.
+  void set_runs_gravity(bool runs);
+
   std::string label() const override;
   model::NodeInfo describe() override;
   model::NodeInfo lock(util::Deadline deadline) override;

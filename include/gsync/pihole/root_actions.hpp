@@ -16,9 +16,10 @@ enum class PiholeCommand : std::uint8_t {
   reload_hosts,        ///< `pihole restartdns reload`
   reload_lists,        ///< `pihole restartdns reload-lists`
   test_configuration,  ///< `pihole-FTL dnsmasq-test`: whether FTL would start
+  update_gravity,      ///< `pihole -g`
 };
 constexpr PiholeCommand last_of(PiholeCommand) {
-  return PiholeCommand::test_configuration;
+  return PiholeCommand::update_gravity;
 }
 
 /// All that needs root on a Pi-hole 5 (PIHOLE.md §4): its record files, two of them in root's /etc/dnsmasq.d, and its service. No more than

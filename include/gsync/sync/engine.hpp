@@ -59,6 +59,7 @@ struct Result {
   model::Plan plan;                ///< nothing_to_do() when the two were in step already
   std::optional<model::ApplyReport> report;  ///< absent after a dry run and when there was nothing to do
   std::vector<AdlistDifference> blocklist;    ///< what the plan's wishes are about; here: the target, there: the source
+  model::Uncompiled uncompiled{};             ///< adlists that block nothing on either node, after the run
 };
 
 /// Makes `target` as `source` is. Nothing is locked, read or written when the digests are equal. Locks both in the order of their node ids, plans, applies; plans again (at most
@@ -77,6 +78,7 @@ struct TwoWayResult {
   HalfResult here;
   HalfResult there;
   std::vector<model::Conflict> conflicts;
+  model::Uncompiled uncompiled{};  ///< adlists that block nothing on either node, after the run
   bool nothing_to_do() const { return here.plan.nothing_to_do() && there.plan.nothing_to_do(); }
 };
 
@@ -91,6 +93,9 @@ bool agreed(model::Node& here, const model::NodeInfo& here_info, const model::No
 
 /// Whether `components` are the same on both by digest, as far as both can hold them.
 bool in_step(const model::NodeInfo& source, const model::NodeInfo& target, const model::Components& components);
+
+/// Adlists that block nothing on either; where compiled sets are not among `components`, on `here`.
+model::Uncompiled uncompiled(const model::NodeInfo& here, const model::NodeInfo& there, const model::Components& components);
 
 /// A row that one side cannot hold (see model::Fit): neither a difference nor ever synced.
 struct UnfitRow {

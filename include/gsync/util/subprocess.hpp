@@ -14,6 +14,7 @@ struct Command {
   std::optional<std::map<std::string, std::string>> environment{};  ///< nullopt: ours
   std::vector<int> ambient_capabilities{};          ///< given to this child only (CAP_CHOWN for `pihole-FTL --config`); skipped where we do not have them
   std::size_t output_limit = 1u << 20;              ///< of each stream; the rest is read and dropped
+  bool keep_end = false;                            ///< of more than the limit the end is kept, and not the beginning
 };
 
 struct CommandResult {
@@ -28,6 +29,9 @@ CommandResult run(const Command& command, Deadline deadline);
 
 /// What it said, errors first, on one printable line of bounded length.
 std::string words_of(const CommandResult& result);
+
+/// The last of it, errors last, in the same form: where a long report ends with what went wrong.
+std::string last_words_of(const CommandResult& result);
 
 /// Between fork() and exec(), async-signal-safe: these capabilities outlast the exec(). One that we do not have permitted is skipped:
 /// whether the child can do without it is the caller's question.

@@ -398,7 +398,7 @@ TEST(ConfigExample, ShowsEveryKeyThatThereIs) {
       EXPECT_THAT(text, HasSubstr("\n" + key + " = ")) << section;
     }
   }
-  EXPECT_EQ(keys, 2 + 9 + 9 + 10 + 11);
+  EXPECT_EQ(keys, 2 + 9 + 10 + 10 + 11);
 }
 
 }  // namespace

@@ -1,0 +1,10 @@
+#pragma once
+#include <string>
+
+namespace gsync::test {
+
+/// `pihole -g` on the Pi-hole in that directory: adlists that are enabled and were not compiled yet get three rows each, or are marked as
+/// not downloaded where their address says "unreachable"; then the databases are swapped as gravity.sh does. Gives the exit code.
+int run_gravity(const std::string& directory);
+
+}  // namespace gsync::test
