@@ -1,5 +1,7 @@
 #ifdef GSYNC_STATIC
 #include <nss.h>
+
+#include <initializer_list>
 #endif
 
 #include "gsync/cli/run.hpp"

@@ -115,6 +115,8 @@ if [ -e "$stage/gravity-sync.tar.gz" ]; then
   mkdir /tmp/unpacked
   tar -C /tmp/unpacked --strip-components=1 -xzf "$stage/gravity-sync.tar.gz"
   check 'install.sh installs' /tmp/unpacked/install.sh
+  # Else bash looks for the program where it was.
+  hash -r
   check 'nothing is enabled or started' none_enabled
   check 'the configuration is the example' config_is_the_example
   check 'the account is for SSH only' account_is_for_ssh_only

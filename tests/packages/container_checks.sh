@@ -28,6 +28,7 @@ is_the_same_after_a_push() { from_the_peer push --force && from_the_peer compare
 nothing_runs() { ! pgrep -x 'gravity-sync|sshd'; }
 has_the_same_key() { [ "$(fingerprint)" = "$1" ] && reaches_the_agent; }
 
+trap '[ "$?" = 0 ] || tail -n 40 /tmp/beside-ftl.log' EXIT
 printf '#!/bin/sh\nexit 0\n' >/usr/local/sbin/apk
 chmod +x /usr/local/sbin/apk
 check 'the image is made' $shell /tmp/container/install-in-image beside-ftl "$(dpkg --print-architecture | sed s/armhf/arm/)"
@@ -69,5 +70,4 @@ check 'FTL ran on' kill -0 "$ftl"
 kill "$ftl"
 
 # shellcheck disable=SC2154  # of system.sh
-[ "$failures" = 0 ] || tail -n 40 /tmp/beside-ftl.log
 exit $((failures > 0))
