@@ -126,6 +126,10 @@ if [ "$remove" = yes ]; then
   fi
   say "Removing:"
   for file in $files_of_program; do drop "$file"; done
+  # Directories in which nothing else is.
+  for directory in man/man1 man/man5 bash-completion/completions bash-completion zsh/site-functions zsh fish/vendor_completions.d fish; do
+    rmdir "$root/usr/local/share/$directory" 2>/dev/null || true
+  done
   for unit in $units; do drop "/etc/systemd/system/$unit"; drop "/etc/systemd/system/$unit.d"; done
   if [ -z "$root" ] && [ "$starter" = systemd ]; then systemctl daemon-reload || true; fi
   drop /etc/init.d/gravity-sync
