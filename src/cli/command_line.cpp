@@ -68,7 +68,8 @@ void add_peer(App* sub, Raw& raw) {
 }
 
 void add_only(App* sub, Raw& raw) {
-  sub->add_option("--only", raw.only, "look at these only: lists, blocklist, dns, cname, dhcp (separated by commas)")->type_name("WHAT");
+  sub->add_option("--only", raw.only, "look at these only: lists, blocklist, dns, cname, dhcp, settings (separated by commas)")
+      ->type_name("WHAT");
 }
 
 void add_dry_run(App* sub, Raw& raw) {

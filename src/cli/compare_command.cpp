@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "commands.hpp"
 #include "components.hpp"
 #include "gsync/sync/engine.hpp"
@@ -21,6 +24,14 @@ model::Kept kept_of(model::SharedNode& here, const model::Components& components
   return kept;
 }
 
+using Keys = std::vector<std::string>;
+
+/// Both in alphabetical order.
+void name_lone_settings(const Keys& here, const Keys& there, sync::Comparison& comparison) {
+  std::ranges::set_difference(here, there, std::back_inserter(comparison.settings_only_here));
+  std::ranges::set_difference(there, here, std::back_inserter(comparison.settings_only_there));
+}
+
 }  // namespace
 
 ExitCode run_compare(Context& context) {
@@ -30,6 +41,8 @@ ExitCode run_compare(Context& context) {
   auto components = invocation.only.value_or(context.config().sync.components);
   auto comparison = sync::compare(context.shared(), *connection.node, components);
   comparison.kept_here = kept_of(context.shared(), components);
+  if (components.records[model::index_of(model::RecordKind::setting)])
+    name_lone_settings(context.here().settings(), connection.node->peer_hello().keep_local.settings().value_or(Keys()), comparison);
   const auto here = context.here().label();
   const auto there = connection.node->label();
   if (output.options().json) {

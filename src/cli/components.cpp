@@ -11,16 +11,19 @@
 namespace gsync::cli {
 namespace {
 
-constexpr std::array<std::string_view, 5> words{"lists", "blocklist", "dns", "cname", "dhcp"};
+constexpr std::size_t count = 2 + model::record_kinds.size();
+constexpr std::array<std::string_view, count> words{"lists", "blocklist", "dns", "cname", "dhcp", "settings"};
 
-std::array<bool, 5> flags_of(const model::Components& c) {
-  return {c.lists, c.blocklist, c.records[0], c.records[1], c.records[2]};
+std::array<bool, count> flags_of(const model::Components& c) {
+  std::array<bool, count> flags{c.lists, c.blocklist};
+  std::ranges::copy(c.records, flags.begin() + 2);
+  return flags;
 }
 
 }  // namespace
 
 model::Components parse_components(std::string_view text) {
-  std::array<bool, 5> chosen{};
+  std::array<bool, count> chosen{};
   for (auto part : util::split(text, ',')) {
     auto word = util::trim(part);
     auto found = std::find(words.begin(), words.end(), word);
@@ -31,7 +34,9 @@ model::Components parse_components(std::string_view text) {
     }
     chosen[static_cast<std::size_t>(found - words.begin())] = true;
   }
-  return {chosen[0], chosen[1], {chosen[2], chosen[3], chosen[4]}};
+  model::Components components{chosen[0], chosen[1], {}};
+  std::copy(chosen.begin() + 2, chosen.end(), components.records.begin());
+  return components;
 }
 
 std::string to_text(const model::Components& components) {

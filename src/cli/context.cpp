@@ -131,7 +131,14 @@ daemon::Helpers Context::share_helpers() const {
 }
 
 protocol::Hello Context::hello() const {
-  return {protocol::protocol_version, software_version(), state_->node_id(), here_->label(), config_.sync.keep_local};
+  return {protocol::protocol_version, software_version(), state_->node_id(), here_->label(),
+          config_.sync.keep_local.but_settings(here_->settings())};
+}
+
+void Context::greeted(const protocol::Hello& theirs) {
+  // A node that lists no settings has none to hide, and is seen as it is.
+  const bool settings = !config_.sync.settings.empty();
+  shared_->keep(config_.sync.keep_local | (settings ? theirs.keep_local : model::KeepLocal(theirs.keep_local.patterns())));
 }
 
 void Context::check_key_files(const config::PeerConfig& peer) const {

@@ -42,7 +42,7 @@ class Context {
   pihole::LocalNode& here() { return *here_; }
   /// `here` as the peer sees it that was greeted last: for all that goes to and fro between two nodes.
   model::SharedNode& shared() { return *shared_; }
-  void greeted(const protocol::Hello& theirs) { shared_->keep(config_.sync.keep_local | theirs.keep_local); }
+  void greeted(const protocol::Hello& theirs);
   util::Clock& clock() { return clock_; }
   /// null where nobody kept root's rights.
   pihole::RootActions* root() { return root_helper_.get(); }

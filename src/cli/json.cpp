@@ -75,6 +75,7 @@ Json counts(const model::ChangeCounts& c) {
           {"blocklist_removed", c.blocklist_removed},
           {"records_added", c.records_added},
           {"records_removed", c.records_removed},
+          {"settings_changed", c.settings_changed},
           {"conflicts", c.conflicts},
           {"whole_database", c.whole_database}};
 }
@@ -209,19 +210,23 @@ std::string comparison_json(const sync::Comparison& comparison, const std::strin
   for (auto kind : model::record_kinds)
     for (const auto& line : comparison.kept_here.records[model::index_of(kind)])
       kept_records.push_back({{"kind", model::to_string(kind)}, {"line", line}});
-  return text(
-      {{"here", here},
-       {"there", there},
-       {"equal", comparison.equal()},
-       {"counts", {{"rows", comparison.rows.size()}, {"blocklist", comparison.blocklist.size()}, {"records", comparison.records.size()}}},
-       {"rows", differing},
-       {"blocklist", blocklist(comparison.blocklist, "here", "there")},
-       {"records", lines},
-       {"cannot_be_on_both", unfit},
-       {"kept_local",
-        {{"patterns", comparison.here.kept_local},
-         {"here", {{"rows", kept_rows}, {"records", kept_records}}},
-         {"there", {{"entries", comparison.there.entries_kept}}}}}});
+  return text({{"here", here},
+               {"there", there},
+               {"equal", comparison.equal()},
+               {"counts",
+                {{"rows", comparison.rows.size()},
+                 {"blocklist", comparison.blocklist.size()},
+                 {"records", comparison.records.size() - 2 * comparison.settings()},
+                 {"settings", comparison.settings()}}},
+               {"rows", differing},
+               {"blocklist", blocklist(comparison.blocklist, "here", "there")},
+               {"records", lines},
+               {"cannot_be_on_both", unfit},
+               {"settings_of_one_only", {{"here", comparison.settings_only_here}, {"there", comparison.settings_only_there}}},
+               {"kept_local",
+                {{"patterns", comparison.here.kept_local},
+                 {"here", {{"rows", kept_rows}, {"records", kept_records}}},
+                 {"there", {{"entries", comparison.there.entries_kept}}}}}});
 }
 
 std::string history_json(const std::vector<model::HistoryEntry>& entries, bool with_rows) {
@@ -285,6 +290,7 @@ std::string report_json(const NodeReport& report) {
                  {"dns_port_found_by", in.how_dns_port}}},
                {"not_synced", report.not_synced()},
                {"keep_local", report.config.sync.keep_local.patterns()},
+               {"settings", report.config.sync.settings},
                {"peers", peers}});
 }
 

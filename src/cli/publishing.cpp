@@ -58,7 +58,7 @@ void say_what_changed(Output& output, const sync::Result& result, const sync::Op
                       const std::string& target) {
   const auto& report = *result.report;
   output.done(fmt::format("{} is now as {}{}: {}", target, source, scope(options.components), counts_text(report.counts)));
-  if (report.dns_paused) output.say("  DNS paused for about a second: FTL restarts for cname and dhcp records");
+  if (report.dns_paused) output.say("  DNS paused for about a second: FTL restarts for cname and dhcp records, and for some settings");
   if (report.version > 0) {
     // A push keeps the version on the other host.
     auto where = options.action == model::Action::push ? fmt::format(" on {}", target) : std::string();

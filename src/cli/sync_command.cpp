@@ -47,7 +47,7 @@ void say_half(Output& output, const sync::HalfResult& half, const std::string& n
   } else if (half.report) {
     output.say(fmt::format("  {}: {}", name, counts_text(half.report->counts)));
     if (half.report->dns_paused)
-      output.say(fmt::format("  {}: DNS paused for about a second: FTL restarts for cname and dhcp records", name));
+      output.say(fmt::format("  {}: DNS paused for about a second: FTL restarts for cname and dhcp records, and for some settings", name));
   }
 }
 

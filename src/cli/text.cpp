@@ -147,7 +147,12 @@ model::ChangeCounts planned_counts(const sync::Result& result) {
   model::ChangeCounts counts;
   for (const auto& row : result.plan.change.rows)
     ++(!row.before ? counts.rows_added : !row.after ? counts.rows_removed : counts.rows_changed);
-  for (const auto& record : result.plan.records) ++(record.added ? counts.records_added : counts.records_removed);
+  for (const auto& record : result.plan.records) {
+    if (record.kind != model::RecordKind::setting)
+      ++(record.added ? counts.records_added : counts.records_removed);
+    else if (record.added)
+      ++counts.settings_changed;
+  }
   counts.adlists_compiled = result.blocklist.size();
   return counts;
 }
@@ -160,10 +165,9 @@ std::vector<std::string> NodeReport::not_synced() const {
     reasons.push_back(fmt::format("kept local by [sync] keep_local: {}", fmt::join(keep.patterns(), ", ")));
   for (auto kind : model::record_kinds) {
     const auto& why = node.capabilities.records_unavailable[model::index_of(kind)];
-    if (!why.empty()) reasons.push_back(fmt::format("{} records: {}", model::to_string(kind), why));
+    if (!why.empty()) reasons.push_back(fmt::format("{}: {}", model::plural_of(kind), why));
     const auto& why_not_set = node.capabilities.records_read_only[model::index_of(kind)];
-    if (!why_not_set.empty())
-      reasons.push_back(fmt::format("{} records are only given, not set here: {}", model::to_string(kind), why_not_set));
+    if (!why_not_set.empty()) reasons.push_back(fmt::format("{} are only given, not set here: {}", model::plural_of(kind), why_not_set));
   }
   for (std::string_view note : node.notes) {
     // The heading above them says it.
@@ -201,7 +205,9 @@ std::vector<Line> comparison_text(const sync::Comparison& comparison, const std:
   for (const auto& difference : comparison.blocklist) sections.add("Blocklist", {adlist_line(difference, here, there), Style::plain});
   for (const auto& change : comparison.records)
     sections.add(section_of(change.kind),
-                 {fmt::format("{}  only on {}", printable(change.line), change.added ? there : here), Style::plain});
+                 {fmt::format("{}  {} {}", printable(change.line), change.kind == model::RecordKind::setting ? "on" : "only on",
+                              change.added ? there : here),
+                  Style::plain});
 
   const auto fit = model::common_fit(comparison.here, comparison.there);
   for (const auto& row : comparison.unfit) {
@@ -217,13 +223,23 @@ std::vector<Line> comparison_text(const sync::Comparison& comparison, const std:
   if (const auto n = comparison.there.entries_kept; n > 0)
     sections.add("Kept local", {fmt::format("{} of {}, which it does not show", plural(n, "entry", "entries"), there), Style::faint});
 
+  const auto add_lone = [&](const std::vector<std::string>& keys, const std::string& node, const std::string& other) {
+    for (const auto& key : keys)
+      sections.add("Settings that only one of them gives",
+                   {fmt::format("{}  stays on {}: it is not in [sync] settings of {}, or not to be had there", printable(key), node, other),
+                    Style::faint});
+  };
+  add_lone(comparison.settings_only_here, here, there);
+  add_lone(comparison.settings_only_there, there, here);
+
   std::vector<std::string> parts;
   auto count = [&](std::size_t n, std::string_view one, std::string_view many) {
     if (n > 0) parts.push_back(plural(n, one, many));
   };
   count(comparison.rows.size(), "list entry", "list entries");
   count(comparison.blocklist.size(), "compiled adlist", "compiled adlists");
-  count(comparison.records.size(), "record", "records");
+  count(comparison.records.size() - 2 * comparison.settings(), "record", "records");
+  count(comparison.settings(), "setting", "settings");
   auto total = comparison.rows.size() + comparison.blocklist.size() + comparison.records.size();
   std::vector<Line> lines{{fmt::format("{} and {} differ in {}", here, there, fmt::join(parts, ", ")), Style::plain}};
   if (total == 0)
@@ -272,7 +288,7 @@ std::vector<Line> history_entry_text(const model::HistoryEntry& entry) {
       {"changed", counts_text(entry.counts)},
       {"bytes", fmt::format("{} sent, {} received", human_bytes(entry.bytes_sent), human_bytes(entry.bytes_received))},
       {"kept version", entry.version ? fmt::format("{} (gravity-sync restore {} brings it back)", entry.version, entry.version) : "none"},
-      {"DNS", entry.dns_paused ? "paused: FTL restarted for cname or dhcp records" : "was not interrupted"},
+      {"DNS", entry.dns_paused ? "paused: FTL restarted for cname or dhcp records, or for settings" : "was not interrupted"},
   };
   std::vector<Line> lines{{fmt::format("Run {}", entry.id), Style::heading}};
   append(lines, label_lines(pairs));
@@ -308,6 +324,8 @@ std::vector<Line> report_text(const NodeReport& report) {
                     {"configuration", report.config.path.empty() ? "none found: defaults, no peers" : report.config.path},
                     {"state", report.config.node.state_directory},
                 }));
+  if (const auto& settings = report.config.sync.settings; !settings.empty())
+    append(lines, label_lines({{"settings", fmt::format("{}: synced with peers that list them as well", fmt::join(settings, ", "))}}));
   lines.push_back({"", Style::plain});
   lines.push_back({"Pi-hole", Style::heading});
   append(lines,

@@ -79,6 +79,8 @@ std::string_view section_of(model::RecordKind kind) {
       return "CNAME records";
     case model::RecordKind::dhcp:
       return "Static DHCP leases";
+    case model::RecordKind::setting:
+      return "Settings";
   }
   return "Other records";
 }
@@ -97,6 +99,7 @@ std::string counts_text(const model::ChangeCounts& counts) {
   }
   if (counts.records_added || counts.records_removed)
     parts.push_back("records: " + changes(counts.records_added, 0, counts.records_removed));
+  if (counts.settings_changed) parts.push_back("settings: " + changes(0, counts.settings_changed, 0));
   if (counts.conflicts) parts.push_back(util::plural(counts.conflicts, "conflict"));
   return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, "; "));
 }

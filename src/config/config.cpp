@@ -76,6 +76,12 @@ void check_container(const Section& section, const PiholeConfig& pihole, const s
   }
 }
 
+void check_settings(const Section& section, const SyncConfig& sync, const std::string& path) {
+  if (sync.settings.empty() || sync.components.records[index_of(model::RecordKind::setting)]) return;
+  fail_at(path, find(section, "settings")->line, "[sync] settings names some, but components does not name \"settings\"",
+          "add \"settings\" to components, or remove settings");
+}
+
 void check_debounce(const Section& section, const DaemonConfig& daemon, const std::string& path) {
   if (daemon.debounce_limit >= daemon.debounce) return;
   const auto* entry = find(section, "debounce_limit_ms");
@@ -177,6 +183,7 @@ Config parse(const std::string& text, const std::string& path) {
       check_container(section, config.pihole, path);
     } else if (section.name == "sync") {
       take_over(section, sync_keys(), config.sync, path);
+      check_settings(section, config.sync, path);
     } else if (section.name == "daemon") {
       take_over(section, daemon_keys(), config.daemon, path);
       check_debounce(section, config.daemon, path);

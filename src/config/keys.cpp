@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "gsync/model/setting.hpp"
+
 namespace gsync::config {
 namespace {
 
@@ -16,12 +18,13 @@ std::uint16_t port(const Reader& value) {
 }
 
 model::Components components(const Reader& value) {
-  model::Components result{false, false, {false, false, false}};
+  auto result = model::Components::none();
   const std::pair<std::string_view, bool*> names[] = {{"lists", &result.lists},
                                                       {"blocklist", &result.blocklist},
                                                       {"dns", &result.records[index_of(model::RecordKind::dns)]},
                                                       {"cname", &result.records[index_of(model::RecordKind::cname)]},
-                                                      {"dhcp", &result.records[index_of(model::RecordKind::dhcp)]}};
+                                                      {"dhcp", &result.records[index_of(model::RecordKind::dhcp)]},
+                                                      {"settings", &result.records[index_of(model::RecordKind::setting)]}};
   for (const auto& word : value.strings()) {
     const auto* found = std::ranges::find(names, word, [](const auto& pair) { return pair.first; });
     if (found == std::end(names)) {
@@ -41,6 +44,18 @@ model::KeepLocal keep_local(const Reader& value) {
   } catch (const Error& error) {
     value.fail(error.what());
   }
+}
+
+/// Sorted: what is made of them is compared.
+std::vector<std::string> settings(const Reader& value) {
+  auto keys = value.strings();
+  try {
+    for (const auto& key : keys) model::require_setting_key(key);
+  } catch (const Error& error) {
+    value.fail(error.what());
+  }
+  std::ranges::sort(keys);
+  return keys;
 }
 
 /// What people write in place of a bare name or address, each with its own answer.
@@ -108,7 +123,7 @@ constexpr Key<PiholeConfig> all_pihole_keys[] = {
 };
 
 constexpr Key<SyncConfig> all_sync_keys[] = {
-    {"components", "what is synced, some of \"lists\", \"blocklist\", \"dns\", \"cname\" and \"dhcp\" (default: all of them)",
+    {"components", "what is synced, some of \"lists\", \"blocklist\", \"dns\", \"cname\", \"dhcp\" and \"settings\" (default: all of them)",
      [](SyncConfig& c, const Reader& v) { c.components = components(v); }},
     {"prefer", "the name of the Pi-hole whose edit stays where two edited the same thing (default: the one with the lower node id)",
      [](SyncConfig& c, const Reader& v) { c.prefer = v.name(); }},
@@ -120,6 +135,10 @@ constexpr Key<SyncConfig> all_sync_keys[] = {
     {"run_gravity",
      "whether to start `pihole -g` here when adlists are enabled that no Pi-hole has compiled, true or false (default false)",
      [](SyncConfig& c, const Reader& v) { c.run_gravity = v.boolean(); }},
+    {"settings",
+     "further settings of pihole.toml that are synced with the peers that list them as well, such as \"dns.upstreams\" and "
+     "\"dns.revServers\" (default: none)",
+     [](SyncConfig& c, const Reader& v) { c.settings = settings(v); }},
     {"shrink_percent",
      "a run that takes away more than this share of the entries of one kind is refused without --force, 0 to 100 (default 50)",
      [](SyncConfig& c, const Reader& v) { c.shrink.share_percent = static_cast<unsigned>(v.integer(0, 100)); }},

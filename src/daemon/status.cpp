@@ -49,8 +49,8 @@ std::string_view to_string(Level level) {
 }
 
 Changed changed_of(const model::ChangeCounts& c) {
-  return {c.rows_added,      c.rows_changed,      c.rows_removed,  c.adlists_compiled,
-          c.blocklist_added, c.blocklist_removed, c.records_added, c.records_removed};
+  return {c.rows_added,        c.rows_changed,  c.rows_removed,    c.adlists_compiled, c.blocklist_added,
+          c.blocklist_removed, c.records_added, c.records_removed, c.settings_changed};
 }
 
 std::string to_text(const Changed& c) {
@@ -63,6 +63,7 @@ std::string to_text(const Changed& c) {
         fmt::format("{} (+{} -{} domains)", util::plural(c.adlists_compiled, "compiled adlist"), c.blocklist_added, c.blocklist_removed));
   if (const auto records = c.records_added + c.records_removed)
     parts.push_back(fmt::format("{} (+{} -{})", util::plural(records, "record"), c.records_added, c.records_removed));
+  if (c.settings_changed) parts.push_back(util::plural(c.settings_changed, "setting"));
   return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, ", "));
 }
 

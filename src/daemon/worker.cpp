@@ -315,7 +315,7 @@ void Worker::synced(const char* what, const model::ChangeCounts& counts, const m
   status_.last_changed = changed_of(counts);
   ++status_.syncs;
   const auto& c = counts;
-  status_.rows_changed += c.rows_added + c.rows_changed + c.rows_removed + c.records_added + c.records_removed;
+  status_.rows_changed += c.rows_added + c.rows_changed + c.rows_removed + c.records_added + c.records_removed + c.settings_changed;
   status_.publish_microseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(last.publish_microseconds, 0));
   std::vector<Event> events;
   events.push_back(event(Level::info, "synced", fmt::format("{}: {}", what, to_text(status_.last_changed))));

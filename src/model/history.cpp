@@ -41,6 +41,7 @@ ChangeCounts& ChangeCounts::operator+=(const ChangeCounts& other) {
   blocklist_removed += other.blocklist_removed;
   records_added += other.records_added;
   records_removed += other.records_removed;
+  settings_changed += other.settings_changed;
   conflicts += other.conflicts;
   whole_database = whole_database || other.whole_database;
   return *this;

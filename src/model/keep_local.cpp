@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "gsync/model/setting.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
 #include "record_grammar.hpp"
@@ -100,6 +101,8 @@ std::vector<std::string_view> names_in(RecordKind kind, std::string_view line) {
       return cname_names(line);
     case RecordKind::dhcp:
       return dhcp_names(line);
+    case RecordKind::setting:
+      break;
   }
   return {};
 }
@@ -109,9 +112,26 @@ std::vector<std::string_view> names_in(RecordKind kind, std::string_view line) {
 KeepLocal::KeepLocal(const std::vector<std::string>& patterns) {
   if (patterns.size() > max_patterns)
     throw Error(ErrorCode::config, fmt::format("there are {} patterns, and {} at most", patterns.size(), max_patterns));
+  take(patterns);
+}
+
+void KeepLocal::take(const std::vector<std::string>& patterns) {
+  patterns_.clear();
   for (const auto& text : patterns) patterns_.push_back(parse(text));
   std::ranges::sort(patterns_);
   patterns_.erase(std::unique(patterns_.begin(), patterns_.end()), patterns_.end());
+}
+
+KeepLocal KeepLocal::but_settings(std::vector<std::string> keys) const {
+  std::ranges::sort(keys);
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  auto result = *this;
+  result.settings_ = std::move(keys);
+  return result;
+}
+
+bool KeepLocal::keeps_rows() const {
+  return std::ranges::any_of(patterns_, [](const Pattern& pattern) { return std::holds_alternative<Table>(pattern.subject); });
 }
 
 KeepLocal::Pattern KeepLocal::parse(const std::string& text) {
@@ -154,6 +174,7 @@ bool KeepLocal::keeps(const RowKey& key) const {
 }
 
 bool KeepLocal::keeps(RecordKind kind, std::string_view line) const {
+  if (kind == RecordKind::setting) return settings_ && !std::ranges::binary_search(*settings_, setting_key_of(line));
   const auto is_there = [&](const Pattern& pattern) { return pattern.subject == Subject(kind); };
   if (std::ranges::none_of(patterns_, is_there)) return false;
   const auto names = names_in(kind, line);
@@ -163,6 +184,11 @@ bool KeepLocal::keeps(RecordKind kind, std::string_view line) const {
 KeepLocal KeepLocal::operator|(const KeepLocal& other) const {
   KeepLocal both;
   std::ranges::set_union(patterns_, other.patterns_, std::back_inserter(both.patterns_));
+  both.settings_ = settings_ ? settings_ : other.settings_;
+  if (settings_ && other.settings_) {
+    both.settings_->clear();
+    std::ranges::set_intersection(*settings_, *other.settings_, std::back_inserter(*both.settings_));
+  }
   return both;
 }
 

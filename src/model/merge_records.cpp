@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "gsync/model/merge.hpp"
+#include "gsync/model/setting.hpp"
 #include "gsync/util/text.hpp"
 #include "record_grammar.hpp"
 
@@ -297,10 +298,51 @@ class RecordMerge {
   std::vector<Conflict> conflicts_;
 };
 
+/// By key. One that only one side has is left to it: it says nothing about the other.
+RecordLines merge_settings(const RecordLines& base, const RecordLines& ours, const RecordLines& theirs, const Sides& sides,
+                           std::vector<Conflict>& conflicts) {
+  struct Values {
+    const std::string* base = nullptr;
+    const std::string* ours = nullptr;
+    const std::string* theirs = nullptr;
+  };
+  std::map<std::string_view, Values> keys;
+  const auto take = [&](const RecordLines& lines, const std::string* Values::*side) {
+    for (const auto& line : lines) keys[setting_key_of(line)].*side = &line;
+  };
+  take(base, &Values::base);
+  take(ours, &Values::ours);
+  take(theirs, &Values::theirs);
+  RecordLines merged;
+  for (const auto& [key, line] : keys) {
+    if (line.ours == nullptr && line.theirs == nullptr) continue;
+    if (line.ours == nullptr || line.theirs == nullptr) {
+      merged.push_back(line.ours != nullptr ? *line.ours : *line.theirs);
+      continue;
+    }
+    const bool here = line.base == nullptr || *line.ours != *line.base;
+    const bool there = line.base == nullptr || *line.theirs != *line.base;
+    const bool by_ours = here == there ? sides.ours_wins : here;
+    const auto& kept = by_ours ? *line.ours : *line.theirs;
+    const auto& lost = by_ours ? *line.theirs : *line.ours;
+    if (here && there && kept != lost) {
+      conflicts.push_back({fmt::format("setting {}", key),
+                           {},
+                           setting_argument(kept),
+                           by_ours ? sides.ours : sides.theirs,
+                           setting_argument(lost),
+                           by_ours ? sides.theirs : sides.ours});
+    }
+    merged.push_back(kept);
+  }
+  return merged;
+}
+
 }  // namespace
 
 RecordLines merge_records(RecordKind kind, const RecordLines& base, const RecordLines& ours, const RecordLines& theirs, const Sides& sides,
                           std::vector<Conflict>& conflicts) {
+  if (kind == RecordKind::setting) return merge_settings(base, ours, theirs, sides, conflicts);
   if (ours == theirs || theirs == base) return ours;
   if (ours == base) return theirs;
   return RecordMerge(kind, base, ours, theirs, sides).run(conflicts);

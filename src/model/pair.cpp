@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gsync/model/setting.hpp"
 #include "gsync/model/shared_view.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
@@ -15,7 +16,7 @@ struct Entry {
   std::string label;
   std::string base;
   Digest lists;
-  std::array<std::optional<Digest>, 3> records;
+  PerKind<std::optional<Digest>> records;
   std::vector<NodeName> reach;
   std::string intent;
 };
@@ -34,7 +35,7 @@ struct Begun {
   Records records;
   Base after;
   std::vector<Conflict> conflicts;
-  std::vector<std::string> kept_local;
+  KeepLocal kept_local;
 };
 template <class Archive>
 void fields(Archive& a, Begun& b) {
@@ -75,10 +76,11 @@ std::set<std::string> known_peers(const PairBook::Store& store) {
   return read<std::set<std::string>>(store, directory).value_or(std::set<std::string>{});
 }
 
-/// A kind is set whole, so it is one or the other but for what was edited since: the one that is nearer.
+/// A kind is set whole, so it is one or the other but for what was edited since: the one that is nearer. Settings are set one by one: each
+/// that was set is in `now` as it is in `after`, which a merge sees.
 bool were_set(RecordKind kind, const RecordLines& before, const RecordLines& after, const RecordLines& now) {
   if (now == after) return true;
-  if (now == before) return false;
+  if (now == before || kind == RecordKind::setting) return false;
   return diff(kind, after, now).size() < diff(kind, before, now).size();
 }
 
@@ -151,6 +153,8 @@ std::optional<Unfinished> PairBook::unfinished(const std::string& peer, const Li
     const auto& after = begun->after.records[i];
     if (!before || !after || !records_now[i] || *before == *after || were_set(kind, *before, *after, *records_now[i])) continue;
     auto merged = merge_records(kind, *before, *records_now[i], *after, sides, rest.conflicts);
+    // What this node does not give any more it does not take either.
+    if (kind == RecordKind::setting) merged = with_values_of(merged, *records_now[i]);
     if (merged != *records_now[i]) rest.records[i] = std::move(merged);
   }
   return rest;
@@ -164,7 +168,7 @@ void PairBook::settle(const std::string& peer, const Settlement& settlement) {
   auto base = this->base(peer);
   const auto parent = util::encode(base.lists);
   // What only one of the two has must never look as if the other had deleted it, not even when it is not kept local any more.
-  const KeepLocal keep(begun->kept_local);
+  const auto& keep = begun->kept_local;
   begun->after.lists = without(std::move(begun->after.lists), keep);
   begun->after.records = without(std::move(begun->after.records), keep);
   std::erase_if(begun->after.compiled, [&](const auto& set) { return keep.keeps(set.first); });

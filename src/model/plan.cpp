@@ -7,6 +7,7 @@
 #include <set>
 
 #include "gsync/model/fit.hpp"
+#include "gsync/model/setting.hpp"
 #include "gsync/util/text.hpp"
 
 namespace gsync::model {
@@ -153,30 +154,30 @@ void plan_records(const NodeState& source, const NodeState& target, RecordKind k
   auto at_target = why_unavailable(target, kind);
   if (!at_source.empty() && !at_target.empty()) return;
   if (!at_source.empty() || !at_target.empty()) {
-    plan.warnings.push_back(fmt::format("{} records are not synced: {}: {}", to_string(kind),
+    plan.warnings.push_back(fmt::format("{} are not synced: {}: {}", plural_of(kind),
                                         util::printable(at_source.empty() ? target.info.name : source.info.name),
                                         util::printable(at_source.empty() ? at_target : at_source)));
     return;
   }
   const auto& from = *target.records[index_of(kind)];
-  const auto& to = *source.records[index_of(kind)];
+  const auto& wanted = *source.records[index_of(kind)];
+  const auto to = kind == RecordKind::setting ? with_values_of(wanted, from) : wanted;
   if (from == to) return;
   if (const auto& why = target.info.capabilities.records_read_only[index_of(kind)]; !why.empty()) {
-    plan.warnings.push_back(fmt::format("{} records differ and are not synced: {}: {}", to_string(kind), util::printable(target.info.name),
-                                        util::printable(why)));
+    plan.warnings.push_back(
+        fmt::format("{} differ and are not synced: {}: {}", plural_of(kind), util::printable(target.info.name), util::printable(why)));
     return;
   }
   plan.change.records[index_of(kind)] = to;
   auto changes = diff(kind, from, to);
   plan.records.insert(plan.records.end(), changes.begin(), changes.end());
-  if (auto refusal = shrink_refusal(fmt::format("{} records", to_string(kind)), from.size(), to.size(), limits))
-    refusals.push_back(*refusal);
+  if (auto refusal = shrink_refusal(plural_of(kind), from.size(), to.size(), limits)) refusals.push_back(*refusal);
 }
 
 }  // namespace
 
 bool Plan::nothing_to_do() const {
-  bool any_records = change.records[0] || change.records[1] || change.records[2];
+  const bool any_records = std::ranges::any_of(change.records, [](const auto& lines) { return lines.has_value(); });
   return !change.whole_copy && change.rows.empty() && change.wishes.empty() && !any_records;
 }
 

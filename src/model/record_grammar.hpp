@@ -3,10 +3,11 @@
 #include <string_view>
 #include <vector>
 
-/// The pieces that the three record grammars are made of. Nothing here depends on a locale.
+/// The pieces that the grammars of records and settings are made of. Nothing here depends on a locale.
 namespace gsync::model::grammar {
 
 constexpr std::size_t max_line = 1024;
+constexpr std::size_t max_setting = 4096;  ///< of a setting's line
 
 /// Thrown by the grammars; parse_record adds the record and its kind.
 struct Refusal {
@@ -30,7 +31,16 @@ std::string name(std::string_view text);
 /// What dnsmasq takes for a lease time in a DHCP host: digits, perhaps with a unit behind them. `text` is not empty.
 bool is_lease(std::string_view text);
 
-/// The grammars. Their input is printable ASCII (dns: followed by a comment that was cut off before).
+/// What may stand in dns.upstreams, dns.revServers and misc.dnsmasq_lines. Refusal otherwise. Their input is ASCII without blanks, control
+/// characters, quotes and backslashes.
+void check_upstream(std::string_view text);
+void check_reverse_server(std::string_view text);
+void check_dnsmasq_line(std::string_view text);
+
+/// The line of a setting in canonical form, from nothing but that form (numbers and names aside).
+std::string setting(std::string_view line);
+
+/// The grammars of records. Their input is printable ASCII (dns: followed by a comment that was cut off before).
 std::string dns(std::string_view line);
 std::string cname(std::string_view line);
 std::string dhcp(std::string_view line);

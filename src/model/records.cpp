@@ -26,9 +26,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
+#include "gsync/model/setting.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
 #include "record_grammar.hpp"
@@ -42,6 +44,9 @@ constexpr std::size_t max_shown = 160;
 [[noreturn]] void refuse_record(RecordKind kind, std::string_view line, std::string_view why) {
   std::string shown = util::printable(line.substr(0, max_shown));
   if (line.size() > max_shown) shown += "...";
+  if (kind == RecordKind::setting)
+    throw Error(ErrorCode::refused, fmt::format("setting '{}': {}", shown, why),
+                "Change it on the Pi-hole that has it, or take it out of [sync] settings.");
   throw Error(ErrorCode::refused, fmt::format("{} record '{}': {}", to_string(kind), shown, why),
               "Correct or remove this record on the Pi-hole that has it.");
 }
@@ -111,6 +116,7 @@ std::string canonical_dns(std::string_view line) {
 }
 
 std::string canonical_of(RecordKind kind, std::string_view line) {
+  if (kind == RecordKind::setting) return grammar::setting(line);
   if (line.size() > grammar::max_line) grammar::refuse("it is longer than 1024 bytes");
   std::string canonical;
   if (kind == RecordKind::dns) {
@@ -163,6 +169,14 @@ void check_addresses(const RecordLines& lines) {
         refuse_record(RecordKind::dhcp, line, fmt::format("the address {} is there twice", part));
 }
 
+/// In the order of their keys: a blank sorts before whatever a key can go on with.
+RecordLines in_order(RecordLines settings) {
+  std::ranges::sort(settings);
+  const auto same = std::ranges::adjacent_find(settings, {}, setting_key_of);
+  if (same != settings.end()) refuse_record(RecordKind::setting, *same, "this key is there twice");
+  return settings;
+}
+
 }  // namespace
 
 std::string_view to_string(RecordKind kind) {
@@ -173,6 +187,22 @@ std::string_view to_string(RecordKind kind) {
       return "cname";
     case RecordKind::dhcp:
       return "dhcp";
+    case RecordKind::setting:
+      return "settings";
+  }
+  return "unknown";
+}
+
+std::string_view plural_of(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::dns:
+      return "dns records";
+    case RecordKind::cname:
+      return "cname records";
+    case RecordKind::dhcp:
+      return "dhcp records";
+    case RecordKind::setting:
+      return "settings";
   }
   return "unknown";
 }
@@ -187,13 +217,13 @@ std::string parse_record(RecordKind kind, std::string_view line) {
 
 RecordLines parse_records(RecordKind kind, const RecordLines& lines) {
   if (lines.size() > max_lines)
-    throw Error(ErrorCode::refused,
-                fmt::format("{} {} records are more than the {} that are allowed", lines.size(), to_string(kind), max_lines));
+    throw Error(ErrorCode::refused, fmt::format("{} {} are more than the {} that are allowed", lines.size(), plural_of(kind), max_lines));
   RecordLines canonical;
   canonical.reserve(lines.size());
   for (const auto& line : lines) canonical.push_back(parse_record(kind, line));
   if (kind == RecordKind::cname) check_aliases(canonical);
   if (kind == RecordKind::dhcp) check_addresses(canonical);
+  if (kind == RecordKind::setting) return in_order(std::move(canonical));
   return canonical;
 }
 

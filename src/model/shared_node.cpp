@@ -21,7 +21,7 @@ constexpr int max_attempts = 6;
 
 void SharedNode::keep(KeepLocal filter) {
   keep_ = std::move(filter);
-  filter_ = digest_of(std::string_view(util::encode(keep_.patterns())));
+  filter_ = digest_of(std::string_view(util::encode(keep_)));
   view_.reset();
 }
 
@@ -52,12 +52,15 @@ NodeInfo SharedNode::seen(NodeInfo info) {
     info.uncompiled = without(std::move(info.uncompiled), keep_);
     if (info.damaged) return info;
     if (const auto view = view_of(info.digests)) {
-      info.digests = view->shared;
+      info.digests.records = view->shared.records;
+      info.entries_kept = view->kept_rows;
+      for (auto lines : view->kept_records) info.entries_kept += lines;
+      if (!keep_.keeps_rows()) return info;
+      info.digests.lists = view->shared.lists;
+      info.digests.blocklist = view->shared.blocklist;
       info.fitted = view->fitted;
       info.list_rows = view->list_rows;
       info.blocklist_rows = view->blocklist_rows;
-      info.entries_kept = view->kept_rows;
-      for (auto lines : view->kept_records) info.entries_kept += lines;
       return info;
     }
     if (attempt == max_attempts) throw Error(ErrorCode::busy, fmt::format("{} is edited all the time", label()), "try again later");
@@ -79,7 +82,7 @@ std::optional<SharedNode::View> SharedNode::view_of(const Digests& whole) {
   if (same_database) view = *before;
   view.filter = filter_;
   view.whole = whole;
-  if (!same_database && !look_at_lists(view)) return std::nullopt;
+  if (keep_.keeps_rows() && !same_database && !look_at_lists(view)) return std::nullopt;
   if (!look_at_records(view, before)) return std::nullopt;
 
   if (known != views.end()) views.erase(known);
@@ -123,7 +126,7 @@ bool SharedNode::look_at_records(View& view, const View* known) {
     if (!lines || digest_of(*lines) != view.whole.records[i]) return false;
     const auto shared = without(kind, *lines, keep_);
     view.shared.records[i] = digest_of(shared);
-    view.kept_records[i] = lines->size() - shared.size();
+    if (kind != RecordKind::setting) view.kept_records[i] = lines->size() - shared.size();
   }
   return true;
 }
@@ -165,7 +168,7 @@ Node::Copy SharedNode::copy() {
 }
 
 void SharedNode::refuse_copy() const {
-  if (keep_.empty()) return;
+  if (keep_.patterns().empty()) return;
   throw Error(ErrorCode::refused, fmt::format("{} keeps a part of its database local, which a whole copy would not", label()),
               "leave out --full, or take keep_local out of [sync] on both Pi-holes for this one run");
 }
@@ -195,7 +198,7 @@ Change SharedNode::change_of_whole(const Change& change) {
   if (!view_ || now.lists != change.expected.lists || now.blocklist != change.expected.blocklist) changed_meanwhile();
   auto result = change;
   result.expected = view_->whole;
-  if (!change.rows.empty()) {
+  if (!change.rows.empty() && keep_.keeps_rows()) {
     const auto whole = lists_of_whole(result.expected);
     const auto shared = without(whole, keep_);
     const auto after = patched(shared, change.rows);
@@ -241,10 +244,10 @@ void SharedNode::intend(const std::string& peer, const Intent& intent) {
   if (!view_ || now != intent.expected) changed_meanwhile();
   auto result = intent;
   result.expected = view_->whole;
-  if (!intent.rows.empty()) result.rows = changes_of_whole(intent.rows, lists_of_whole(result.expected), keep_);
+  if (!intent.rows.empty() && keep_.keeps_rows()) result.rows = changes_of_whole(intent.rows, lists_of_whole(result.expected), keep_);
   result.records = records_of_whole(intent.records);
   for (const auto& [key, rows] : intent.compiled) require_shared(key);
-  result.kept_local = keep_.patterns();
+  result.kept_local = keep_;
   whole_.intend(peer, result);
 }
 

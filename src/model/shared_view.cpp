@@ -55,7 +55,7 @@ Kept kept_of(const Lists& lists, const Records& records, const KeepLocal& keep) 
     if (keep.keeps(key)) kept.rows.push_back(key);
   }
   for (auto kind : record_kinds) {
-    if (!records[index_of(kind)]) continue;
+    if (kind == RecordKind::setting || !records[index_of(kind)]) continue;
     for (const auto& line : *records[index_of(kind)]) {
       if (keep.keeps(kind, line)) kept.records[index_of(kind)].push_back(line);
     }
@@ -111,6 +111,7 @@ RecordLines whole_with(RecordKind kind, const RecordLines& shared, const RecordL
     result.push_back(line);
   }
   result.insert(result.end(), shared.begin() + static_cast<std::ptrdiff_t>(done), shared.end());
+  if (kind == RecordKind::setting) std::ranges::sort(result);
   return result;
 }
 

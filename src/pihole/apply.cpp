@@ -6,6 +6,7 @@
 
 #include "ftl_control.hpp"
 #include "gsync/pihole/compile_book.hpp"
+#include "gsync/model/setting.hpp"
 #include "gsync/util/error.hpp"
 #include "list_caches.hpp"
 #include "new_version.hpp"
@@ -71,15 +72,18 @@ class Apply {
       auto i = model::index_of(kind);
       if (!change_.records[i]) continue;
       if (!before[i]) {
-        throw Error(ErrorCode::refused, fmt::format("{} records cannot be set on this Pi-hole", to_string(kind)),
-                    "leave them out with --only");
+        throw Error(ErrorCode::refused, fmt::format("{} cannot be set on this Pi-hole", plural_of(kind)), "leave them out with --only");
       }
       auto lines = model::parse_records(kind, *change_.records[i]);
+      if (kind == model::RecordKind::setting) {
+        check_settings(*before[i], lines);
+        continue;
+      }
       if (lines == *before[i]) continue;
       auto changes = model::diff(kind, *before[i], lines);
       auto removed = static_cast<std::uint64_t>(std::count_if(changes.begin(), changes.end(), [](const auto& c) { return !c.added; }));
       if (!change_.force) {
-        if (auto why = model::shrink_refusal(fmt::format("{} records", to_string(kind)), before[i]->size(),
+        if (auto why = model::shrink_refusal(plural_of(kind), before[i]->size(),
                                              before[i]->size() - removed + std::min<std::uint64_t>(removed, changes.size() - removed),
                                              parts_.config.sync.shrink)) {
           refuse(*why);
@@ -91,6 +95,24 @@ class Apply {
       parts_.records.require_settable(kind, lines);
       records_.emplace_back(kind, std::move(lines));
     }
+  }
+
+  /// Each goes to FTL by itself. What [sync] settings does not name here no peer changes.
+  void check_settings(const model::RecordLines& before, const model::RecordLines& lines) {
+    constexpr auto kind = model::RecordKind::setting;
+    for (const auto& line : lines) {
+      const auto key = model::setting_key_of(line);
+      if (std::ranges::find(before, key, model::setting_key_of) == before.end())
+        throw Error(ErrorCode::refused, fmt::format("{} is not in [sync] settings here, or cannot be set on this Pi-hole", key),
+                    "`gravity-sync info` says which settings travel");
+    }
+    auto changes = model::diff(kind, before, model::with_values_of(lines, before));
+    for (const auto& change : changes)
+      if (change.added) records_.emplace_back(kind, model::RecordLines{change.line});
+    if (changes.empty()) return;
+    entry_.counts.settings_changed = changes.size() / 2;
+    entry_.records.insert(entry_.records.end(), changes.begin(), changes.end());
+    parts_.records.require_settable(kind, lines);
   }
 
   void load_before() {
@@ -335,13 +357,28 @@ class Apply {
     if (records_.empty()) return;
     auto& access = parts_.records;
     std::vector<model::RecordKind> kinds;
+    std::vector<Error> failures;
+    bool restarts = false;
     for (const auto& [kind, lines] : records_) {
       if (!kinds.empty() && access.needs_spacing()) parts_.clock.sleep(parts_.config.sync.record_spacing);
+      // An FTL that starts writes pihole.toml as well.
+      if (kind == model::RecordKind::setting && restarts && ftl_.serves()) ftl_.answers(util::Deadline::in(restart_deadline));
       kinds.push_back(kind);
-      for (auto& warning : access.set(kind, lines, util::Deadline::in(record_deadline))) report_.warnings.push_back(std::move(warning));
-      if (access.pauses_dns(kind)) report_.dns_paused = entry_.dns_paused = true;
+      restarts = access.pauses_dns(kind, lines);
+      try {
+        for (auto& warning : access.set(kind, lines, util::Deadline::in(record_deadline))) report_.warnings.push_back(std::move(warning));
+        if (restarts) report_.dns_paused = entry_.dns_paused = true;
+      } catch (const Error& error) {
+        // One value that this FTL refuses says nothing about the other settings.
+        if (kind != model::RecordKind::setting || error.code() != ErrorCode::io) throw;
+        failures.push_back(error);
+      }
     }
     access.settle(kinds, util::Deadline::in(record_deadline));
+    if (failures.empty()) return;
+    std::string what;
+    for (const auto& failure : failures) what.append(what.empty() ? "" : "; ").append(failure.what());
+    throw Error(failures.front().code(), what, failures.front().hint());
   }
 
   void finish_history() {

@@ -106,9 +106,11 @@ util::CommandResult Container::run_here(const Request& request, util::Deadline d
   std::vector<std::string> words{command_, "exec", name_};
   const auto add = [&](std::initializer_list<std::string> more) { words.insert(words.end(), more); };
   switch (request.action) {
-    case Action::set_records:
-      add({"pihole-FTL", "--config", std::string(setting_of(request.kind)), request.json});
+    case Action::set_records: {
+      const auto [key, value] = config_words(request.kind, request.text);
+      add({"pihole-FTL", "--config", key, value});
       break;
+    }
     case Action::reload_lists:
       add({"pihole", "restartdns", "reload-lists"});
       break;

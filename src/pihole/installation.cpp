@@ -334,9 +334,11 @@ std::string Installation::record_file(model::RecordKind kind) const {
     case model::RecordKind::cname:
       return dnsmasq_directory + "/05-pihole-custom-cname.conf";
     case model::RecordKind::dhcp:
+      return dnsmasq_directory + "/04-pihole-static-dhcp.conf";
+    case model::RecordKind::setting:
       break;
   }
-  return dnsmasq_directory + "/04-pihole-static-dhcp.conf";
+  return {};
 }
 
 PiholeToml Installation::read_toml() const {

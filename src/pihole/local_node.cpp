@@ -12,6 +12,7 @@
 
 #include "apply.hpp"
 #include "compile_delta.hpp"
+#include "gsync/model/setting.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 #include "pairs.hpp"
@@ -103,9 +104,9 @@ bool understands_abp_entries(const Installation& installation) {
 /// What we remember of the records, so that an unchanged Pi-hole's are not parsed again.
 struct RecordSummary {
   std::string identity;
-  std::array<std::optional<model::Digest>, 3> digests;
-  std::array<std::string, 3> unavailable;
-  std::array<std::string, 3> read_only;
+  model::PerKind<std::optional<model::Digest>> digests;
+  model::PerKind<std::string> unavailable;
+  model::PerKind<std::string> read_only;
   std::vector<std::string> notes;
 };
 template <class Archive>
@@ -129,7 +130,7 @@ class LocalNode::Impl {
         live_state_(installation, live_, shadow_, state, clock, config.sync.lock_deadline),
         own_root_actions_(::geteuid() == 0 && installation.generation == Generation::v5 ? make_root_actions(installation, files) : nullptr),
         root_(helper != nullptr ? helper : own_root_actions_.get()),
-        records_(make_record_access(installation, files, root_)) {}
+        records_(make_record_access(installation, files, root_, config.sync.settings)) {}
 
   std::string name() const { return config_.node.name.empty() ? host_name() : config_.node.name; }
   model::PairBook book() { return pair_book(state_, name()); }
@@ -150,8 +151,12 @@ class LocalNode::Impl {
     info.capabilities.records_read_only = records.read_only;
     info.notes.insert(info.notes.end(), records.notes.begin(), records.notes.end());
     info.notes.emplace_back(
-        "not synced: upstream servers, DHCP ranges and leases, passwords, interfaces and all other settings of FTL; they belong to this "
-        "host");
+        config_.sync.settings.empty()
+            ? "not synced: upstream servers, DHCP ranges and leases, passwords, interfaces and all other settings of FTL; they belong to "
+              "this "
+              "host"
+            : "not synced: DHCP ranges and leases, passwords, interfaces and all other settings of FTL that [sync] settings does not name; "
+              "they belong to this host");
     return info;
   }
 
@@ -364,6 +369,14 @@ model::Records LocalNode::records() {
   return impl_->records_->read().records;
 }
 
+std::vector<std::string> LocalNode::settings() {
+  std::vector<std::string> keys;
+  if (impl_->config_.sync.settings.empty()) return keys;
+  for (const auto& line : records()[model::index_of(model::RecordKind::setting)].value_or(model::RecordLines{}))
+    keys.emplace_back(model::setting_key_of(line));
+  return keys;
+}
+
 model::Blocklist LocalNode::blocklist() {
   const auto& content = impl_->live_state_.content();
   return blocklist_of(content.rows, content.compiled);
@@ -383,7 +396,7 @@ model::ApplyReport LocalNode::apply(const model::Change& change, model::Blocklis
   impl_->require_lock();
   auto report = apply_change(impl_->parts(), change, records(), rows, copy);
   // We know the new records already: the next run has nothing to write down.
-  if (report.counts.records_added || report.counts.records_removed) impl_->record_summary();
+  if (report.counts.records_added || report.counts.records_removed || report.counts.settings_changed) impl_->record_summary();
   return report;
 }
 

@@ -2,6 +2,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "gsync/pihole/installation.hpp"
 #include "gsync/util/error.hpp"
@@ -116,6 +117,31 @@ class Settings {
   const std::string& path_;
 };
 
+/// nullopt for what none of them is.
+std::optional<model::SettingValue> setting_value(const toml::node& node) {
+  if (const auto* truth = node.as_boolean()) return truth->get();
+  if (const auto* number = node.as_integer()) return number->get();
+  if (const auto* text = node.as_string()) return text->get();
+  const auto* array = node.as_array();
+  if (array == nullptr) return std::nullopt;
+  std::vector<std::string> texts;
+  for (const auto& element : *array) {
+    if (!element.is_string()) return std::nullopt;
+    texts.push_back(element.as_string()->get());
+  }
+  return texts;
+}
+
+const toml::node* find_dotted(const toml::table& root, std::string_view key) {
+  const toml::node* node = &root;
+  for (auto part : util::split(key, '.')) {
+    const auto* table = node->as_table();
+    node = table == nullptr ? nullptr : table->get(part);
+    if (node == nullptr) return nullptr;
+  }
+  return node;
+}
+
 }  // namespace
 
 PiholeToml parse_pihole_toml(const std::string& text, const std::string& path) {
@@ -137,6 +163,10 @@ PiholeToml parse_pihole_toml(const std::string& text, const std::string& path) {
   settings.lines("dns", "hosts", result.records[index_of(model::RecordKind::dns)]);
   settings.lines("dns", "cnameRecords", result.records[index_of(model::RecordKind::cname)]);
   settings.lines("dhcp", "hosts", result.records[index_of(model::RecordKind::dhcp)]);
+  for (auto key : model::setting_keys()) {
+    const auto* node = find_dotted(root, key);
+    if (auto value = node == nullptr ? std::nullopt : setting_value(*node)) result.settings.emplace(key, std::move(*value));
+  }
   result.forced = forced_variables(text);
   return result;
 }

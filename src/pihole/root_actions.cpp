@@ -76,8 +76,9 @@ class OwnRootActions final : public RootActions {
   OwnRootActions(const Installation& installation, util::FileOps& files) : installation_(installation), files_(files) {}
 
   void set_records(model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline) override {
-    const auto records = model::parse_records(kind, lines);
     const auto path = installation_.record_file(kind);
+    if (path.empty()) throw Error(ErrorCode::refused, "Pi-hole 5 has no file of settings");
+    const auto records = model::parse_records(kind, lines);
     FileInPlace file(files_, path);
     const auto before = file.text();
     const auto text = V5RecordFile::parse(kind, before, path).with_records(records);

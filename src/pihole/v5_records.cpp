@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "gsync/pihole/container.hpp"
 #include "gsync/pihole/ftl.hpp"
@@ -19,6 +20,8 @@ namespace {
 constexpr const char* as_root =
     "start gravity-sync as root there (sudo gravity-sync …; an agent through root's authorized_keys): it keeps root's rights for nothing "
     "else";
+
+constexpr std::array kinds_with_files{model::RecordKind::dns, model::RecordKind::cname, model::RecordKind::dhcp};
 
 /// Why a process with our rights cannot replace this file as it is; empty when it can.
 std::string why_not_replaceable(const std::string& path) {
@@ -37,12 +40,16 @@ std::string why_not_replaceable(const std::string& path) {
 /// The three files of PIHOLE.md §4. dnsmasq reads custom.list anew at SIGHUP, the other two only at its start.
 class V5Records final : public RecordAccess {
  public:
-  V5Records(const Installation& installation, util::FileOps& files, RootActions* root)
-      : installation_(installation), ftl_(installation), own_(make_root_actions(installation, files)), root_(root) {}
+  V5Records(const Installation& installation, util::FileOps& files, RootActions* root, bool settings_wanted)
+      : installation_(installation),
+        settings_wanted_(settings_wanted),
+        ftl_(installation),
+        own_(make_root_actions(installation, files)),
+        root_(root) {}
 
   std::string identity() const override {
-    std::string identity = fmt::format("v5:{}:{}", ::geteuid(), root_ != nullptr);
-    for (auto kind : model::record_kinds) {
+    std::string identity = fmt::format("v5:{}:{}:{}", ::geteuid(), root_ != nullptr, settings_wanted_);
+    for (auto kind : kinds_with_files) {
       struct stat st {};
       if (::stat(installation_.record_file(kind).c_str(), &st) != 0) {
         identity += ":-";
@@ -56,7 +63,8 @@ class V5Records final : public RecordAccess {
 
   Reading read() const override {
     Reading reading;
-    for (auto kind : model::record_kinds) {
+    reading.no_settings(settings_wanted_, "Pi-hole 5 keeps its settings in other files, which [sync] settings does not know");
+    for (auto kind : kinds_with_files) {
       auto i = model::index_of(kind);
       const auto path = installation_.record_file(kind);
       if (path.substr(0, path.rfind('/')).empty()) {
@@ -90,7 +98,7 @@ class V5Records final : public RecordAccess {
 
   void settle(const std::vector<model::RecordKind>& kinds, util::Deadline deadline) override {
     if (kinds.empty() || !ftl_.serves()) return;
-    if (std::any_of(kinds.begin(), kinds.end(), [this](auto kind) { return pauses_dns(kind); })) {
+    if (std::any_of(kinds.begin(), kinds.end(), restarts)) {
       actions().run(PiholeCommand::restart_dns, deadline);
       if (ftl_.answers(deadline)) return;
       throw Error(ErrorCode::timeout,
@@ -100,29 +108,32 @@ class V5Records final : public RecordAccess {
     if (!ftl_.signal_hosts()) actions().run(PiholeCommand::reload_hosts, deadline);
   }
 
-  bool pauses_dns(model::RecordKind kind) const override { return kind != model::RecordKind::dns; }
+  bool pauses_dns(model::RecordKind kind, const model::RecordLines&) const override { return restarts(kind); }
 
  private:
+  static bool restarts(model::RecordKind kind) { return kind != model::RecordKind::dns; }
+
   /// Without root's rights some files may still be ours.
   RootActions& actions() const { return root_ != nullptr ? *root_ : *own_; }
 
   std::string why_not_settable(model::RecordKind kind) const {
     if (root_ == nullptr) {
       if (auto why = why_not_replaceable(installation_.record_file(kind)); !why.empty()) return fmt::format("{}; {}", why, as_root);
-      if (pauses_dns(kind) && !installation_.container) return fmt::format("FTL must be restarted for them, which needs root; {}", as_root);
+      if (restarts(kind) && !installation_.container) return fmt::format("FTL must be restarted for them, which needs root; {}", as_root);
     }
     if (installation_.runtime == config::Runtime::volume)
       return "FTL runs in a container, and only a command in it can have it read them: set [pihole] runtime = \"docker\" or \"podman\" on "
              "its host";
     if (installation_.container)
       return installation_.container->inspection().running ? "" : installation_.container->label() + " does not run";
-    if (!pauses_dns(kind)) return {};
+    if (!restarts(kind)) return {};
     if (installation_.pihole_command.empty()) return "FTL must be restarted for them, and the pihole command was not found on this host";
     if (installation_.ftl_binary.empty()) return "FTL must be restarted for them, and pihole-FTL was not found on this host";
     return {};
   }
 
   const Installation& installation_;
+  const bool settings_wanted_;
   Ftl ftl_;
   std::unique_ptr<RootActions> own_;
   RootActions* root_;
@@ -130,8 +141,9 @@ class V5Records final : public RecordAccess {
 
 }  // namespace
 
-std::unique_ptr<RecordAccess> make_v5_record_access(const Installation& installation, util::FileOps& files, RootActions* root) {
-  return std::make_unique<V5Records>(installation, files, root);
+std::unique_ptr<RecordAccess> make_v5_record_access(const Installation& installation, util::FileOps& files, RootActions* root,
+                                                    bool settings_wanted) {
+  return std::make_unique<V5Records>(installation, files, root, settings_wanted);
 }
 
 }  // namespace gsync::pihole

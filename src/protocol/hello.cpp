@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <span>
 
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
@@ -51,22 +52,50 @@ std::optional<std::string> decoded(std::string_view text) {
   return util::printable(out);
 }
 
-/// Patterns with a comma between them.
-std::string encoded(const model::KeepLocal& keep) {
+constexpr std::string_view settings_word = "settings:";
+constexpr std::size_t max_settings = 200;
+
+std::string encoded(const std::vector<std::string>& texts) {
   std::string out;
-  for (const auto& pattern : keep.patterns()) out.append(out.empty() ? " " : ",").append(encoded(pattern, model::KeepLocal::max_length));
+  for (const auto& text : texts) out.append(out.empty() ? "" : ",").append(encoded(text, model::KeepLocal::max_length));
   return out;
 }
 
-std::optional<model::KeepLocal> decoded_patterns(std::string_view text) {
-  std::vector<std::string> patterns;
+/// The last words, with a blank in front.
+std::string encoded(const model::KeepLocal& keep) {
+  std::string out;
+  if (const auto patterns = keep.patterns(); !patterns.empty()) out.append(" ").append(encoded(patterns));
+  if (keep.settings() && !keep.settings()->empty()) out.append(" ").append(settings_word).append(encoded(*keep.settings()));
+  return out;
+}
+
+std::optional<std::vector<std::string>> decoded_texts(std::string_view text) {
+  std::vector<std::string> texts;
   for (auto part : util::split(text, ',')) {
-    auto pattern = decoded(part);
-    if (!pattern) return std::nullopt;
-    patterns.push_back(*pattern);
+    auto decoded_part = decoded(part);
+    if (!decoded_part) return std::nullopt;
+    texts.push_back(*decoded_part);
+  }
+  return texts;
+}
+
+std::optional<model::KeepLocal> decoded_keep_local(std::span<const std::string_view> words) {
+  std::vector<std::string> patterns;
+  std::vector<std::string> settings;
+  if (!words.empty() && words.back().starts_with(settings_word)) {
+    auto keys = decoded_texts(words.back().substr(settings_word.size()));
+    if (!keys || keys->size() > max_settings) return std::nullopt;
+    settings = std::move(*keys);
+    words = words.first(words.size() - 1);
+  }
+  if (words.size() > 1) return std::nullopt;
+  if (!words.empty()) {
+    auto texts = decoded_texts(words.front());
+    if (!texts) return std::nullopt;
+    patterns = std::move(*texts);
   }
   try {
-    return model::KeepLocal(patterns);
+    return model::KeepLocal(patterns).but_settings(std::move(settings));
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -86,17 +115,15 @@ std::optional<Hello> parse_hello(std::string_view line) {
   if (!software) return std::nullopt;
   hello.software = *software;
   if (hello.protocol != protocol_version) return hello;
-  if (words.size() != 5 && words.size() != 6) return std::nullopt;
+  if (words.size() < 5) return std::nullopt;
   auto node_id = decoded(words[3]);
   auto name = decoded(words[4]);
   if (!node_id || !name) return std::nullopt;
   hello.node_id = *node_id;
   hello.name = *name;
-  if (words.size() == 6) {
-    auto keep = decoded_patterns(words[5]);
-    if (!keep) return std::nullopt;
-    hello.keep_local = std::move(*keep);
-  }
+  auto keep = decoded_keep_local(std::span(words).subspan(5));
+  if (!keep) return std::nullopt;
+  hello.keep_local = std::move(*keep);
   return hello;
 }
 

@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
 
 #include "gsync/model/fit.hpp"
+#include "gsync/model/setting.hpp"
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/text.hpp"
 #include "run_support.hpp"
@@ -63,7 +65,7 @@ void compare_lists(model::Node& here, model::Node& there, const model::Component
 }
 
 void compare_records(model::Node& here, model::Node& there, const model::Components& components, Comparison& result) {
-  std::array<bool, 3> wanted{};
+  model::PerKind<bool> wanted{};
   bool any = false;
   for (auto kind : model::record_kinds) {
     auto i = model::index_of(kind);
@@ -76,11 +78,19 @@ void compare_records(model::Node& here, model::Node& there, const model::Compone
   for (auto kind : model::record_kinds) {
     auto i = model::index_of(kind);
     if (!wanted[i] || !here_records[i] || !there_records[i]) continue;
-    for (auto& change : model::diff(kind, *here_records[i], *there_records[i])) result.records.push_back(std::move(change));
+    const auto& mine = *here_records[i];
+    // A setting that only one of them has, since their hellos, is no difference.
+    const auto theirs = kind == model::RecordKind::setting ? model::with_values_of(*there_records[i], mine) : *there_records[i];
+    for (auto& change : model::diff(kind, mine, theirs)) result.records.push_back(std::move(change));
   }
 }
 
 }  // namespace
+
+std::size_t Comparison::settings() const {
+  const auto is_setting = [](const model::RecordChange& change) { return change.added && change.kind == model::RecordKind::setting; };
+  return static_cast<std::size_t>(std::ranges::count_if(records, is_setting));
+}
 
 Comparison compare(model::Node& here, model::Node& there, const model::Components& components) {
   Comparison result;

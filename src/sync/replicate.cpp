@@ -219,7 +219,7 @@ void Replication::read_lists_and_blocklist(model::NodeState& source, model::Node
 }
 
 void Replication::read_records(model::NodeState& source, model::NodeState& target) {
-  std::array<bool, 3> differs{};
+  model::PerKind<bool> differs{};
   bool any = false;
   for (auto kind : model::record_kinds) {
     auto i = model::index_of(kind);
@@ -261,7 +261,12 @@ void Replication::warn_of_unavailable_records(std::vector<std::string>& warnings
                             util::printable(target_info_.capabilities.records_read_only[i])));
     }
   }
-  for (const auto& [why, kinds] : reasons) warnings.push_back(fmt::format("{} records {}", fmt::join(kinds, ", "), why));
+  for (auto& [why, kinds] : reasons) {
+    const bool settings = kinds.back() == model::to_string(model::RecordKind::setting);
+    if (settings) kinds.pop_back();
+    const auto records = kinds.empty() ? std::string() : fmt::format("{} records", fmt::join(kinds, ", "));
+    warnings.push_back(fmt::format("{}{}{} {}", records, settings && !kinds.empty() ? " and " : "", settings ? "settings" : "", why));
+  }
 }
 
 void Replication::warn_of_rows_left_out(std::vector<std::string>& warnings) const {

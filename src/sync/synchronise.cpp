@@ -24,7 +24,11 @@ bool is_fresh(const model::NodeState& node) {
     const bool comes_with_it = key == model::default_group_key() || (key.table == model::Table::adlist && key.name == default_adlist);
     if (!comes_with_it || !row.enabled) return false;
   }
-  return std::all_of(node.records.begin(), node.records.end(), [](const auto& lines) { return !lines || lines->empty(); });
+  // Every Pi-hole has settings.
+  return std::ranges::all_of(model::record_kinds, [&](auto kind) {
+    const auto& lines = node.records[model::index_of(kind)];
+    return kind == model::RecordKind::setting || !lines || lines->empty();
+  });
 }
 
 /// The merge, and what it was made of.

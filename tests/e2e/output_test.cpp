@@ -42,8 +42,10 @@ TEST_F(Output, JsonHasTheSameKeysWhateverHappened) {
   TwoNodes nodes;
   const auto reported = with(run_keys, {"counts", "published", "dns_paused", "publish_microseconds", "version", "history_id"});
   const auto comparison = parsed(nodes.run({"compare", "--json"}));
-  expect_keys(comparison, {"here", "there", "equal", "counts", "rows", "blocklist", "records", "cannot_be_on_both", "kept_local"},
-              "compare");
+  expect_keys(
+      comparison,
+      {"here", "there", "equal", "counts", "rows", "blocklist", "records", "cannot_be_on_both", "settings_of_one_only", "kept_local"},
+      "compare");
   EXPECT_FALSE(comparison["equal"].get<bool>());
   EXPECT_EQ(comparison["counts"]["rows"].get<std::size_t>(), comparison["rows"].size());
   expect_keys(comparison["rows"][0], {"table", "kind", "name", "change", "here", "there"}, "a row of compare");
@@ -55,7 +57,7 @@ TEST_F(Output, JsonHasTheSameKeysWhateverHappened) {
   expect_keys(pulled["rows"][0], {"table", "kind", "name", "change", "before", "after"}, "a row of pull");
   expect_keys(pulled["counts"],
               {"rows_added", "rows_changed", "rows_removed", "adlists_compiled", "blocklist_added", "blocklist_removed", "records_added",
-               "records_removed", "conflicts", "whole_database"},
+               "records_removed", "settings_changed", "conflicts", "whole_database"},
               "counts");
   const auto again = parsed(nodes.run({"pull", "--json"}));
   expect_keys(again, run_keys, "second pull");
@@ -75,7 +77,7 @@ TEST_F(Output, JsonHasTheSameKeysWhateverHappened) {
               {"action", "dry_run", "nothing_to_do", "here", "there", "conflicts", "uncompiled", "bytes_sent", "bytes_received"}, "sync");
   const auto versions = parsed(nodes.run({"restore", "--json"}));
   expect_keys(versions["versions"][0], {"id", "time", "reason", "list_rows", "records", "bytes"}, "versions");
-  expect_keys(parsed(nodes.run({"info", "--json"})), {"node", "pihole", "ftl", "not_synced", "keep_local", "peers"}, "info");
+  expect_keys(parsed(nodes.run({"info", "--json"})), {"node", "pihole", "ftl", "not_synced", "keep_local", "settings", "peers"}, "info");
   expect_keys(parsed(nodes.run({"trust", "--json"})), {"peer", "fingerprint", "key_type", "state", "trusted"}, "trust");
 }
 

@@ -125,7 +125,9 @@ TEST(HostileSource, ARecordWithANewlineIsRefusedByNameAndNothingIsChanged) {
   for (const auto kind : model::record_kinds) {
     SCOPED_TRACE(model::to_string(kind));
     static constexpr std::array lines{"192.168.1.2 nas.lan\naddress=/x/1.2.3.4", "a.lan,b.lan\ndhcp-script=/tmp/x",
-                                      "AA:BB:CC:DD:EE:01,192.168.1.21\ndhcp-script=/tmp/x"};
+                                      "AA:BB:CC:DD:EE:01,192.168.1.21\ndhcp-script=/tmp/x",
+                                      "misc.dnsmasq_lines = [\"domain-needed\ndhcp-script=/tmp/x\"]"};
+    static_assert(lines.size() == model::record_kinds.size());
     FakeNode hostile("ph1", std::string(32, 'f'));
     hostile.records_now = {};
     for (auto other : model::record_kinds) hostile.records_now[model::index_of(other)] = model::RecordLines{};

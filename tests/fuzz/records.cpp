@@ -85,7 +85,9 @@ std::vector<std::string> seeds() {
       "\1"s + "files.lan,nas.lan\nmedia.lan,tv.lan,nas.lan,600\n\na.lan,b.lan\n\nb.lan,a.lan",
       "\1"s + "cname=files.lan,nas.lan\ncname=media.lan,nas.lan,600\n# dnsmasq\nport=53",
       "\2"s + "aa:bb:cc:dd:ee:01,192.168.1.21,tv\nid:*,set:red,[fd00::5],name,12h\n\naa:bb:cc:dd:ee:01,ignore\n\n192.168.1.21,box,infinite",
-      "\2"s + "dhcp-host=AA:BB:CC:DD:EE:01,192.168.1.21,tv\ndhcp-host=11:22:33:44:55:66,tag:x,host"};
+      "\2"s + "dhcp-host=AA:BB:CC:DD:EE:01,192.168.1.21,tv\ndhcp-host=11:22:33:44:55:66,tag:x,host",
+      "\3"s + "dns.upstreams = [\"1.1.1.1\",\"fd00::1#53\"]\ndns.blockTTL = 2\n\ndns.blockTTL = 3\n\ndns.blocking.mode = \"NX\"",
+      "\3"s + "misc.dnsmasq_lines = [\"server=/lan/192.168.1.1\",\"domain-needed\"]\ndns.revServers = [\"true,10.0.0.0/8,10.0.0.1,lan\"]"};
 }
 
 std::vector<std::string> words() {

@@ -67,6 +67,8 @@ std::string checked_array(const TomlSettings& settings, const std::string& key, 
     problem = cname_problem(lines);
   } else if (key == "dhcp.hosts") {
     problem = dhcp_problem(lines, settings.dhcp_active);
+  } else if (key == "dns.upstreams" && std::find(lines.begin(), lines.end(), "0.0.0.0") != lines.end()) {
+    problem = "dnsmasq: bad address";
   }
   if (!problem.empty()) throw Refusal{3, fmt::format("New config setting {} is invalid: {}", key, problem)};
   return toml_array(lines);
@@ -81,7 +83,9 @@ std::string checked_value(const TomlSettings& settings, const std::string& key, 
     return value;
   }
   try {
-    return fmt::format("{}", static_cast<std::uint16_t>(std::stoll(value)));  // integers wrap in the real one too
+    const auto number = std::stoll(value);  // integers wrap in the real one too
+    return key == "dns.port" ? fmt::format("{}", static_cast<std::uint16_t>(number))
+                             : fmt::format("{}", static_cast<std::uint32_t>(number));
   } catch (const std::exception&) {
     throw Refusal{2, fmt::format("Config setting {} is invalid: not a number", key)};
   }

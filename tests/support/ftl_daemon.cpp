@@ -19,6 +19,7 @@
 #include <stdexcept>
 #include <system_error>
 #include <thread>
+#include <tuple>
 
 #include "gsync/util/fd.hpp"
 #include "support/dns_message.hpp"
@@ -197,8 +198,11 @@ void Daemon::read_settings() {
     return;
   }
   ++settings_read_;
-  const bool restart =
-      now.cname_records != settings_.cname_records || now.dhcp_hosts != settings_.dhcp_hosts || now.dhcp_active != settings_.dhcp_active;
+  const auto read_at_start = [](const TomlSettings& s) {
+    return std::tie(s.cname_records, s.dhcp_hosts, s.dhcp_active, s.upstreams, s.rev_servers, s.dnsmasq_lines, s.domain, s.dnssec,
+                    s.cache_size);
+  };
+  const bool restart = read_at_start(now) != read_at_start(settings_);
   settings_ = now;
   if (!restart) return use_records();
   ++restarts_;

@@ -110,13 +110,20 @@ std::string toml_array(const std::vector<std::string>& values) {
 std::string render_settings(const TomlSettings& s) {
   std::string t =
       "# A configuration as pihole-FTL keeps it (v6.4.1)\n# Encoding: UTF-8\n# Last updated on 2026-11-22 11:42:53 UTC\n\n[dns]\n";
-  t += entry(1, "Where queries go that are not answered here", "upstreams", toml_array({"9.9.9.9", "149.112.112.112"}), "[]");
+  t += entry(1, "Where queries go that are not answered here", "upstreams", toml_array(s.upstreams), "[]");
   t += entry(1, "What to do while the gravity database is locked.\n  # One of: \"BLOCK\", \"ALLOW\", \"REFUSE\", \"DROP\"", "replyWhenBusy",
              "\"ALLOW\"", "\"ALLOW\"");
   t += entry(1, "Local names, \"IP name [name ...]\".\n  # Example: hosts = [ \"127.0.0.1 mylocal\" ]", "hosts", toml_array(s.dns_hosts),
              "[]");
   t += entry(1, "Aliases, \"alias,target[,TTL]\"", "cnameRecords", toml_array(s.cname_records), "[]");
+  t += entry(1, "What blocked names are answered with, in seconds", "blockTTL", fmt::format("{}", s.block_ttl), "2");
+  t += entry(1, "Whether answers are validated", "dnssec", boolean(s.dnssec), "false");
+  t += entry(1, "Where names and addresses of other networks are asked for", "revServers", toml_array(s.rev_servers), "[]");
   t += entry(1, "The port of the DNS server", "port", fmt::format("{}", s.dns_port), "53");
+  t += "  [dns.domain]\n";
+  t += entry(2, "The domain of this network", "name", toml_string(s.domain), "\"lan\"");
+  t += "  [dns.cache]\n";
+  t += entry(2, "How many answers are kept", "size", fmt::format("{}", s.cache_size), "10000");
   t += "  [dns.blocking]\n";
   t += entry(2, "Whether anything is blocked", "active", "true", "true");
   t += entry(2, "How blocked names are answered", "mode", "\"NULL\"", "\"NULL\"");
@@ -129,7 +136,7 @@ std::string render_settings(const TomlSettings& s) {
   t += entry(1, "The lists", "gravity", toml_string(s.gravity), "\"/etc/pihole/gravity.db\"");
   t += entry(1, "Where gravity puts what it downloads", "gravity_tmp", "\"/tmp\"", "\"/tmp\"");
   t += "[misc]\n";
-  t += entry(1, "Further lines for dnsmasq", "dnsmasq_lines", "[]", "[]");
+  t += entry(1, "Further lines for dnsmasq", "dnsmasq_lines", toml_array(s.dnsmasq_lines), "[]");
   t += entry(1, "Whether /etc/dnsmasq.d is read", "etc_dnsmasq_d", "false", "false");
   t += entry(1, "No changes over the API or the command line", "readOnly", boolean(s.read_only), "false");
   t += "# Configuration statistics:\n";

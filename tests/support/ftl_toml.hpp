@@ -11,12 +11,19 @@ struct TomlSettings {
   std::vector<std::string> dns_hosts;
   std::vector<std::string> cname_records;
   std::vector<std::string> dhcp_hosts;
+  std::vector<std::string> upstreams{"9.9.9.9", "149.112.112.112"};
+  std::vector<std::string> rev_servers;
+  std::vector<std::string> dnsmasq_lines;
+  std::string domain = "lan";
+  bool dnssec = false;
+  std::uint32_t block_ttl = 2;
+  std::uint32_t cache_size = 10'000;
   bool dhcp_active = false;
   bool read_only = false;
   std::uint16_t dns_port = 53;
   std::string gravity = "/etc/pihole/gravity.db";
   std::string pid = "/run/pihole-FTL.pid";
-  std::vector<std::string> forced;  ///< settings that FTL has from FTLCONF_ variables, as it lists them at the end of the file
+  std::vector<std::string> forced{};  ///< settings that FTL has from FTLCONF_ variables, as it lists them at the end of the file
 
   bool operator==(const TomlSettings&) const = default;
 };

@@ -26,6 +26,13 @@ TomlSettings parse_settings(const std::string& text) {
   TomlSettings s;
   s.dns_hosts = strings(table["dns"]["hosts"]);
   s.cname_records = strings(table["dns"]["cnameRecords"]);
+  if (table["dns"]["upstreams"].is_array()) s.upstreams = strings(table["dns"]["upstreams"]);
+  s.rev_servers = strings(table["dns"]["revServers"]);
+  s.dnsmasq_lines = strings(table["misc"]["dnsmasq_lines"]);
+  s.domain = table["dns"]["domain"]["name"].value_or(s.domain);
+  s.dnssec = table["dns"]["dnssec"].value_or(s.dnssec);
+  s.block_ttl = table["dns"]["blockTTL"].value_or(s.block_ttl);
+  s.cache_size = table["dns"]["cache"]["size"].value_or(s.cache_size);
   s.dns_port = table["dns"]["port"].value_or(s.dns_port);
   s.dhcp_hosts = strings(table["dhcp"]["hosts"]);
   s.dhcp_active = table["dhcp"]["active"].value_or(s.dhcp_active);

@@ -47,9 +47,10 @@ struct PiholeConfig {
 
 /// [sync]
 struct SyncConfig {
-  model::Components components;                         ///< components = ["lists", "blocklist", "dns", "cname", "dhcp"]
+  model::Components components;                         ///< components = ["lists", "blocklist", "dns", "cname", "dhcp", "settings"]
   model::KeepLocal keep_local;                          ///< keep_local: what this node neither takes nor gives
   bool run_gravity = false;                             ///< run_gravity: start `pihole -g` for adlists that nobody has compiled
+  std::vector<std::string> settings;  ///< settings: keys of pihole.toml that travel, where the peer lists them as well; sorted
   model::ShrinkLimits shrink;                           ///< shrink_percent, shrink_handful
   std::string prefer;  ///< the node whose edit stays where two edited the same field; empty: that of the lower node id
   FtlFailure on_ftl_failure = FtlFailure::report;       ///< "report", "undo", "restart"

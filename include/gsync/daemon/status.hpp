@@ -62,12 +62,14 @@ struct Changed {
   std::uint64_t blocklist_removed = 0;
   std::uint64_t records_added = 0;
   std::uint64_t records_removed = 0;
+  std::uint64_t settings_changed = 0;
 };
 template <class F>
 void each_field(Changed& c, F f) {
   f("rows_added", c.rows_added), f("rows_changed", c.rows_changed), f("rows_removed", c.rows_removed);
   f("adlists_compiled", c.adlists_compiled), f("blocklist_added", c.blocklist_added), f("blocklist_removed", c.blocklist_removed);
   f("records_added", c.records_added), f("records_removed", c.records_removed);
+  f("settings_changed", c.settings_changed);
 }
 Changed changed_of(const model::ChangeCounts& counts);
 /// "2 list entries, 1 adlist compiled (+120 -3 domains), 1 record".

@@ -41,7 +41,7 @@ struct SetDigest {
 struct Digests {
   Digest lists;
   Digest blocklist;                               ///< of the AdlistStates of blocklist.hpp
-  std::array<std::optional<Digest>, 3> records;   ///< by RecordKind; nullopt where not available
+  PerKind<std::optional<Digest>> records;         ///< nullopt where not available
   auto operator<=>(const Digests&) const = default;
   bool operator==(const Digests&) const = default;
 };

@@ -28,12 +28,14 @@ struct ChangeCounts {
   std::uint64_t blocklist_removed = 0;
   std::uint64_t records_added = 0;
   std::uint64_t records_removed = 0;
+  std::uint64_t settings_changed = 0;
   std::uint64_t conflicts = 0;  ///< of a two-way sync: what was lost to something else
   bool whole_database = false;
 
   ChangeCounts& operator+=(const ChangeCounts& other);
   bool any() const {
-    return rows_added || rows_changed || rows_removed || adlists_compiled || blocklist_added || blocklist_removed || records_added || records_removed || whole_database;
+    return rows_added || rows_changed || rows_removed || adlists_compiled || blocklist_added || blocklist_removed || records_added ||
+           records_removed || settings_changed || whole_database;
   }
 };
 
@@ -63,7 +65,7 @@ struct HistoryEntry {
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::int64_t version = 0;    ///< what was there before is kept under this id; 0: not kept
-  bool dns_paused = false;     ///< FTL had to restart for cname or dhcp records
+  bool dns_paused = false;     ///< FTL had to restart for cname or dhcp records, or for settings
   std::vector<RowChange> rows; ///< on the target, `before` is what a person had there and what went; at most max_rows of them
   std::vector<RecordChange> records;
   std::uint64_t rows_left_out = 0;
@@ -90,7 +92,7 @@ struct Version {
 template <class Archive>
 void fields(Archive& a, ChangeCounts& c) {
   a(c.rows_added, c.rows_changed, c.rows_removed, c.adlists_compiled, c.blocklist_added, c.blocklist_removed, c.records_added,
-    c.records_removed, c.conflicts, c.whole_database);
+    c.records_removed, c.settings_changed, c.conflicts, c.whole_database);
 }
 template <class Archive>
 void fields(Archive& a, Conflict& c) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -9,7 +10,8 @@
 
 namespace gsync::model {
 
-/// What a node keeps to itself, as patterns: rows and records that it neither takes from a peer nor gives to one. `[sync] keep_local`.
+/// What a node keeps to itself, as patterns: rows and records that it neither takes from a peer nor gives to one. `[sync] keep_local`. And
+/// settings: all but those that are named in `[sync] settings`, and that it can give.
 ///
 /// A pattern is a whole table or kind ("groups", "adlists", "domains", "clients", "dns", "cname", "dhcp") or one of "group:", "adlist:",
 /// "domain:", "client:", "dns:", "cname:", "dhcp:" and what a name must look like: '*' is any text, '?' any character, and upper and lower
@@ -24,15 +26,29 @@ class KeepLocal {
   /// Error{config} with the pattern that is wrong and the nearest right word; also where there are too many or one is too long.
   explicit KeepLocal(const std::vector<std::string>& patterns);
 
-  bool empty() const { return patterns_.empty(); }
+  /// `keys` are the settings that are not kept, whatever they are called: another version may know others than ours.
+  KeepLocal but_settings(std::vector<std::string> keys) const;
+
+  /// It keeps nothing: no pattern, and no word about settings.
+  bool empty() const { return patterns_.empty() && !settings_; }
+  bool keeps_rows() const;  ///< there is a pattern of rows
   /// As they were written, in alphabetical order, each once.
   std::vector<std::string> patterns() const;
+  /// Those that travel, sorted; nullopt: all.
+  const std::optional<std::vector<std::string>>& settings() const { return settings_; }
   bool keeps(const RowKey& key) const;
   /// `line` in canonical form.
   bool keeps(RecordKind kind, std::string_view line) const;
   /// What one of the two keeps.
   KeepLocal operator|(const KeepLocal& other) const;
   bool operator==(const KeepLocal&) const = default;
+
+  template <class Archive>
+  friend void fields(Archive& a, KeepLocal& k) {
+    auto texts = k.patterns();
+    a(texts, k.settings_);
+    if (texts != k.patterns()) k.take(texts);
+  }
 
  private:
   using Subject = std::variant<Table, RecordKind>;
@@ -44,9 +60,11 @@ class KeepLocal {
     bool operator==(const Pattern&) const = default;
   };
   static Pattern parse(const std::string& text);
+  void take(const std::vector<std::string>& patterns);
   bool matches(Subject subject, std::string_view name) const;
 
   std::vector<Pattern> patterns_;  ///< sorted
+  std::optional<std::vector<std::string>> settings_;  ///< sorted
 };
 
 }  // namespace gsync::model

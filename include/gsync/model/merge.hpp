@@ -37,10 +37,13 @@ struct Sides {
 /// Without a common base an empty one gives the union: everything that either side has, and nothing is deleted. What Pi-hole gives to its default group is nobody's edit there.
 Lists merge_lists(const Lists& base, const Lists& ours, const Lists& theirs, const Sides& sides, std::vector<Conflict>& conflicts, Fit fit = Fit::everything);
 
-/// One kind's lines. A record is what shares a name (dns: with addresses of the same family; cname: an alias) or an IPv4 address, MAC or client id (dhcp; the host name of one without MAC and id):
-/// two lines of which dnsmasq would take only one, or none, are never both added by the outcome. Where both edited a record differently it is as on the side that wins, whole; so are
-/// cnames of both that would lead in a circle. Keeps the order: that of the side that changed it, else of the side that wins. A line is there once in what had to be merged.
+/// One kind's lines. A record is what shares a name (dns: with addresses of the same family; cname: an alias) or an IPv4 address, MAC or
+/// client id (dhcp; the host name of one without MAC and id): two lines of which dnsmasq would take only one, or none, are never both added
+/// by the outcome. Where both edited a record differently it is as on the side that wins, whole; so are cnames of both that would lead in a
+/// circle. Keeps the order: that of the side that changed it, else of the side that wins. A line is there once in what had to be merged.
 /// Each side's lines are valid; the outcome is, but for their number.
+///
+/// A setting is merged whole, by its key. One that only one side has stays as it is there, and is in the outcome: nobody deletes a setting.
 RecordLines merge_records(RecordKind kind, const RecordLines& base, const RecordLines& ours, const RecordLines& theirs, const Sides& sides,
                           std::vector<Conflict>& conflicts);
 

@@ -15,8 +15,8 @@ struct Capabilities {
   bool allow_lists = false;         ///< adlist.type and the table antigravity
   bool address_unique = false;      ///< adlist is unique on address alone: one address cannot be both a block and an allow list
   bool abp_entries = false;         ///< its FTL blocks by entries like ||example.com^
-  std::array<std::string, 3> records_unavailable;  ///< by RecordKind: why that kind cannot be given or taken here; empty when it can
-  std::array<std::string, 3> records_read_only;    ///< by RecordKind: why it can be given but not taken; empty when it can
+  PerKind<std::string> records_unavailable;  ///< why that kind cannot be given or taken here; empty when it can
+  PerKind<std::string> records_read_only;    ///< why it can be given but not taken; empty when it can
 };
 
 /// How much of the lists a schema can hold; each holds less than those before it.

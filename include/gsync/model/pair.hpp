@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "gsync/model/keep_local.hpp"
 #include "gsync/model/merge.hpp"
 #include "gsync/model/plan.hpp"
 
@@ -29,8 +30,8 @@ struct Intent {
   Records records;                       ///< nullopt: they are as they will be
   std::map<RowKey, SetDigest> compiled;  ///< as they will be, of the adlists whose compile changes
   std::vector<Conflict> conflicts;       ///< of the merge, for the history of whoever has to finish it
-  /// The patterns of what of all this is no part of the base, because one of the two keeps it. Does not travel: SharedNode adds it.
-  std::vector<std::string> kept_local;
+  /// What of all this is no part of the base, because one of the two keeps it. Does not travel: SharedNode adds it.
+  KeepLocal kept_local;
 };
 
 /// How a two-way sync ended: what was intended is on both nodes, and is their base now.
@@ -48,7 +49,7 @@ struct PairInfo {
   std::string intent;  ///< id of a sync that was begun and not settled; empty: none
   std::string label;   ///< see Settlement
   Digest lists;        ///< of the base, as it is on this node
-  std::array<std::optional<Digest>, 3> records;
+  PerKind<std::optional<Digest>> records;
   std::vector<NodeName> reach;  ///< this node, and those that it syncs with, not by way of the other
 };
 

@@ -11,13 +11,14 @@
 
 namespace gsync::model {
 
-/// What a run may touch. `--only lists,blocklist,dns,cname,dhcp`.
+/// What a run may touch. `--only lists,blocklist,dns,cname,dhcp,settings`.
 struct Components {
   bool lists = true;
   bool blocklist = true;
-  std::array<bool, 3> records{true, true, true};  ///< by RecordKind
-  bool any() const { return lists || blocklist || records[0] || records[1] || records[2]; }
-  bool all() const { return lists && blocklist && records[0] && records[1] && records[2]; }
+  PerKind<bool> records{true, true, true, true};
+  bool any() const { return *this != none(); }
+  bool all() const { return *this == Components{}; }
+  static constexpr Components none() { return {false, false, {}}; }
   bool operator==(const Components&) const = default;
 };
 
@@ -82,8 +83,9 @@ struct Plan {
   bool nothing_to_do() const;
 };
 
-/// What must be done to `target` so that it is as `source` in `components`. Pure. Rows that the target's schema cannot hold are left out, and rows of the target that
-/// the source's cannot hold stay (that they are not there says nothing); a warning for each.
+/// What must be done to `target` so that it is as `source` in `components`. Pure. Rows that the target's schema cannot hold are left out,
+/// and rows of the target that the source's cannot hold stay (that they are not there says nothing); a warning for each. So do settings
+/// that only one of the two has.
 Plan plan_replication(const NodeState& source, const NodeState& target, const Components& components, const ShrinkLimits& limits);
 
 /// The sentence for a person when going from `before` to `after` looks like an accident, per table.

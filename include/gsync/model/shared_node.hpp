@@ -61,7 +61,7 @@ class SharedNode final : public Node {
     std::uint64_t list_rows = 0;
     std::uint64_t blocklist_rows = 0;
     std::uint64_t kept_rows = 0;
-    std::array<std::uint64_t, 3> kept_records{};
+    PerKind<std::uint64_t> kept_records{};
 
     template <class Archive>
     friend void fields(Archive& a, View& v) {

@@ -18,10 +18,10 @@ Uncompiled without(Uncompiled uncompiled, const KeepLocal& keep);
 Records without(Records records, const KeepLocal& keep);
 RecordLines without(RecordKind kind, RecordLines lines, const KeepLocal& keep);
 
-/// The part that no peer sees.
+/// The part that no peer sees. Of settings `[sync] settings` says enough.
 struct Kept {
   std::vector<RowKey> rows;
-  std::array<RecordLines, 3> records;  ///< by RecordKind
+  PerKind<RecordLines> records;
 };
 Kept kept_of(const Lists& lists, const Records& records, const KeepLocal& keep);
 
@@ -30,7 +30,7 @@ Kept kept_of(const Lists& lists, const Records& records, const KeepLocal& keep);
 std::vector<RowChange> changes_of_whole(const std::vector<RowChange>& changes, const Lists& whole, const KeepLocal& keep);
 
 /// The whole, when what a peer sees of it becomes `shared`: each kept line stays behind the line that it stood behind. Error{refused} when
-/// a line of `shared` is one that is kept. All lines in canonical form.
+/// a line of `shared` is one that is kept. All lines in canonical form. Settings stay sorted.
 RecordLines whole_with(RecordKind kind, const RecordLines& shared, const RecordLines& whole, const KeepLocal& keep);
 
 }  // namespace gsync::model

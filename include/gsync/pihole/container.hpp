@@ -66,7 +66,7 @@ class Container {
 
   /// What can be run. None has an effect outside of the container.
   enum class Action : std::uint8_t {
-    set_records,         ///< pihole-FTL --config KEY JSON, in the environment that the container was started with
+    set_records,         ///< pihole-FTL --config KEY VALUE, in the environment that the container was started with
     reload_lists,        ///< v5: pihole restartdns reload-lists
     reload_dns,          ///< v5: pihole restartdns reload, which reads custom.list again
     restart_dns,         ///< v5: pihole restartdns
@@ -78,7 +78,7 @@ class Container {
   struct Request {
     Action action = Action::set_records;
     model::RecordKind kind = model::RecordKind::dns;  ///< set_records only
-    std::string json{};                               ///< set_records only
+    std::string text{};                               ///< set_records only, see config_words()
   };
   /// Error{not_found, timeout, io}; a command that failed is no Error.
   util::CommandResult run(const Request& request, util::Deadline deadline) const;
@@ -95,7 +95,7 @@ class Container {
 constexpr Container::Action last_of(Container::Action) { return Container::Action::inspect; }
 template <class Archive>
 void fields(Archive& a, Container::Request& r) {
-  a(r.action, r.kind, r.json);
+  a(r.action, r.kind, r.text);
 }
 
 }  // namespace gsync::pihole

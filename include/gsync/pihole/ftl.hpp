@@ -54,8 +54,16 @@ class Ftl {
   const Installation& installation_;
 };
 
-/// The setting of v6 that holds a kind of record: "dns.hosts".
+/// The setting of v6 that holds a kind of record: "dns.hosts". Not of the kind that is settings.
 std::string_view setting_of(model::RecordKind kind);
+
+/// What stands behind `pihole-FTL --config`.
+struct ConfigWords {
+  std::string key;
+  std::string value;
+};
+/// `text` is the JSON of a kind's lines, or the line of a setting, which is parsed again. Error{refused}.
+ConfigWords config_words(model::RecordKind kind, const std::string& text);
 
 /// Why the records of a v6 can neither be given nor taken here, in a sentence; empty when they can.
 std::string why_no_records(const Installation& installation);
@@ -68,6 +76,8 @@ void require_settable(const Installation& installation, model::RecordKind kind, 
 /// parsed the lines and spaces the calls. Afterwards reads pihole.toml back until it holds exactly these lines. Error{io} with FTL's words when it refuses, {refused}
 /// for exit codes 1 and 5 (no rights, misc.readOnly, set by an environment variable) with what to do, {timeout}. Nothing is run where require_settable() refuses.
 void set_records(const Installation& installation, model::RecordKind kind, const model::RecordLines& lines, util::Deadline deadline);
+/// The same for one setting, a line in canonical form.
+void set_setting(const Installation& installation, const std::string& line, util::Deadline deadline);
 
 /// `pihole -g` runs: gravity.db_temp is beside the database and either a process named gravity.sh is there, or the file was written to within the last ten seconds
 /// (another user's /proc may be hidden). A stale file alone is not a run (PIHOLE.md §2).

@@ -1,14 +1,17 @@
 #pragma once
+#include <sys/types.h>
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 #include "gsync/config/config.hpp"
 #include "gsync/model/records.hpp"
+#include "gsync/model/setting.hpp"
 #include "gsync/pihole/container.hpp"
 
 namespace gsync::pihole {
@@ -21,7 +24,8 @@ struct PiholeToml {
   bool read_only = false;         ///< misc.readOnly
   bool dhcp_active = false;       ///< dhcp.active
   std::vector<std::string> forced;  ///< the FTLCONF_ variables of FTL's environment that it has settings from; `--config` run without one of them resets its setting
-  std::array<model::RecordLines, 3> records;  ///< dns.hosts, dns.cnameRecords, dhcp.hosts
+  model::PerKind<model::RecordLines> records;                        ///< dns.hosts, dns.cnameRecords, dhcp.hosts
+  std::map<std::string, model::SettingValue, std::less<>> settings;  ///< those of model::setting_keys() that this FTL has
 };
 /// Error{corrupt} with file and line when it is not TOML or a value has another type than FTL writes.
 PiholeToml parse_pihole_toml(const std::string& text, const std::string& path);
@@ -54,7 +58,7 @@ struct Installation {
   /// Those that we work in.
   std::vector<std::string> directories() const;
   std::string toml_path() const { return directory + "/pihole.toml"; }
-  /// v5 only: custom.list and two files in the dnsmasq directory.
+  /// v5 only: custom.list and two files in the dnsmasq directory. Settings have none.
   std::string record_file(model::RecordKind kind) const;
   /// v6 only; read afresh at each call. Error{not_found, io, corrupt}.
   PiholeToml read_toml() const;

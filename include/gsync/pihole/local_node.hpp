@@ -44,6 +44,8 @@ class LocalNode final : public model::Node {
   void catch_up(const std::string& peer) override;
   void settle(const std::string& peer, const model::Settlement& settlement) override;
   void forget(const std::string& peer, bool all) override;
+  /// The keys of [sync] settings that this node can give and take: for KeepLocal::but_settings.
+  std::vector<std::string> settings();
   /// With whom this node was synced both ways, and what the configuration called them.
   std::vector<std::pair<model::NodeName, std::string>> paired();
 

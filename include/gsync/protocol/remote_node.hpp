@@ -19,7 +19,7 @@ struct Hello {
   std::string software;  ///< "0.1.0"
   std::string node_id;
   std::string name;
-  model::KeepLocal keep_local{};
+  model::KeepLocal keep_local{};  ///< with the settings that it gives and takes; one that says nothing of them has none
 };
 
 struct Limits {

@@ -111,6 +111,10 @@ struct Comparison {
   std::vector<AdlistDifference> blocklist;   ///< of adlists that both have
   std::vector<UnfitRow> unfit;
   model::Kept kept_here;  ///< what `here` keeps local. For who knows it to fill in: neither side gives it
+  std::vector<std::string> settings_only_here;  ///< keys that only one of the two gives; for him to fill in as well
+  std::vector<std::string> settings_only_there;
+  /// How many settings differ: each is in `records` twice.
+  std::size_t settings() const;
   bool equal() const { return rows.empty() && records.empty() && blocklist.empty(); }
 };
 

@@ -104,10 +104,12 @@ TEST(CommandLine, ExplainsEveryCommandWithExamples) {
   for (const char* code : {" 0 ", " 1 ", " 2 ", " 3 ", " 4 ", " 5 ", "75 "}) EXPECT_NE(all.find(code), std::string::npos) << code;
 }
 
-TEST(Components, AreTheFiveWordsInAnyOrder) {
+TEST(Components, AreTheirWordsInAnyOrder) {
   auto chosen = parse_components("dhcp, lists");
   EXPECT_EQ(to_text(chosen), "lists, dhcp");
-  EXPECT_TRUE(parse_components("lists,blocklist,dns,cname,dhcp").all());
+  EXPECT_FALSE(parse_components("lists,blocklist,dns,cname,dhcp").all());
+  EXPECT_EQ(to_text(parse_components("settings")), "settings");
+  EXPECT_TRUE(parse_components("lists,blocklist,dns,cname,dhcp,settings").all());
 }
 
 TEST(Components, NameTheWordThatIsWrong) {

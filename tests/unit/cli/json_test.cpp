@@ -49,9 +49,9 @@ TEST(Json, KeepsTheKeysOfAResult) {
                       {"before", nullptr},         {"after", {{"enabled", true}, {"comment", ""}, {"groups", {"(default)", "Kids"}}}}};
   ASSERT_EQ(j["rows"].size(), 1u);
   EXPECT_EQ(j["rows"][0], expected);
-  EXPECT_EQ(keys(j["counts"]),
-            (std::vector<std::string>{"adlists_compiled", "blocklist_added", "blocklist_removed", "conflicts", "records_added",
-                                      "records_removed", "rows_added", "rows_changed", "rows_removed", "whole_database"}));
+  EXPECT_EQ(keys(j["counts"]), (std::vector<std::string>{"adlists_compiled", "blocklist_added", "blocklist_removed", "conflicts",
+                                                         "records_added", "records_removed", "rows_added", "rows_changed", "rows_removed",
+                                                         "settings_changed", "whole_database"}));
 }
 
 TEST(Json, LeavesTheReportOutOfADryRun) {
@@ -71,7 +71,7 @@ TEST(Json, NamesTheSidesOfAComparison) {
   comparison.blocklist = {{{model::Table::adlist, 0, "https://lists.example/a"}, state, std::nullopt}};
   auto j = json::parse(comparison_json(comparison, "ph2", "ph1"));
   EXPECT_EQ(j["equal"], false);
-  EXPECT_EQ(j["counts"], json::parse(R"({"rows": 1, "blocklist": 1, "records": 1})"));
+  EXPECT_EQ(j["counts"], json::parse(R"({"rows": 1, "blocklist": 1, "records": 1, "settings": 0})"));
   EXPECT_EQ(j["rows"][0]["change"], "only_here");
   EXPECT_TRUE(j["rows"][0]["there"].is_null());
   EXPECT_EQ(j["records"][0]["change"], "only_there");
@@ -111,7 +111,7 @@ TEST(Json, DescribesTheNode) {
   report.node.capabilities.records_unavailable[2] = "misc.readOnly is set";
   report.config.peers.emplace_back().name = "ph1";
   auto j = json::parse(report_json(report));
-  EXPECT_EQ(keys(j), (std::vector<std::string>{"ftl", "keep_local", "node", "not_synced", "peers", "pihole"}));
+  EXPECT_EQ(keys(j), (std::vector<std::string>{"ftl", "keep_local", "node", "not_synced", "peers", "pihole", "settings"}));
   EXPECT_EQ(j["pihole"]["schema"], 20);
   EXPECT_TRUE(j["ftl"]["pid"].is_null());
   EXPECT_EQ(j["not_synced"][0], "dhcp records: misc.readOnly is set");

@@ -91,8 +91,9 @@ pihole_command = "/opt/pihole"
 pid_file = "/run/p.pid"
 dns_port = 5353
 [sync]
-components = ["lists", "cname"]
+components = ["lists", "cname", "settings"]
 keep_local = ["clients", "group:Kids"]
+settings = ["dns.upstreams", "dns.blockTTL"]
 shrink_percent = 20
 shrink_handful = 3
 on_ftl_failure = "undo"
@@ -129,8 +130,9 @@ host = "ph3.lan"
   EXPECT_EQ(config.pihole.dns_port, 5353);
   EXPECT_TRUE(config.sync.components.lists);
   EXPECT_FALSE(config.sync.components.blocklist);
-  EXPECT_THAT(config.sync.components.records, testing::ElementsAre(false, true, false));
+  EXPECT_THAT(config.sync.components.records, testing::ElementsAre(false, true, false, true));
   EXPECT_THAT(config.sync.keep_local.patterns(), testing::ElementsAre("clients", "group:Kids"));
+  EXPECT_THAT(config.sync.settings, testing::ElementsAre("dns.blockTTL", "dns.upstreams"));
   EXPECT_EQ(config.sync.shrink.share_percent, 20u);
   EXPECT_EQ(config.sync.shrink.handful, 3u);
   EXPECT_EQ(config.sync.on_ftl_failure, FtlFailure::undo);
@@ -235,6 +237,14 @@ TEST(Config, RefusesValuesThatAKeyCannotHave) {
                   Wrong{"[sync]\nkeep_local = ['clients',\n'groops']",
                         "f.toml:2: ", "[sync] keep_local: \"groops\": this cannot be kept local; did you mean \"groups\"?"},
                   Wrong{"[sync]\nkeep_local = ['group:default']", "f.toml:2: ", "the default group (id 0) cannot be kept local"},
+                  Wrong{"[sync]\nsettings = ['dns.upstream']", "f.toml:2: ", "did you mean \"dns.upstreams\"?"},
+                  Wrong{"[sync]\n\nsettings = ['dns.dnssec', 'dns.port']",
+                        "f.toml:3: ", "[sync] settings: \"dns.port\" cannot be synced: it belongs to this host"},
+                  Wrong{"[sync]\ncomponents = ['lists']\nsettings = ['dns.dnssec']", "f.toml:3: ", "components does not name \"settings\""},
+                  Wrong{"[sync]\nsettings = ['webserver.api.pwhash']", "f.toml:2: ", "it is secret"},
+                  Wrong{"[sync]\nsettings = ['files.gravity']", "f.toml:2: ", "it names a path"},
+                  Wrong{"[sync]\nsettings = ['dns.hosts']", "f.toml:2: ", "it travels with \"dns\" in components"},
+                  Wrong{"[sync]\nsettings = ['dns.dnssec', 'dns.dnssec']", "f.toml:2: ", "twice"},
                   Wrong{"[pihole]\ndirectory = 'pihole'", "f.toml:2: ", "not a whole path"},
                   Wrong{"[pihole]\ndns_port = 70000", "f.toml:2: ", "not between"},
                   Wrong{"[pihole]\nruntime = 1979-05-27", "f.toml:2: ", "found a date or time"},
@@ -398,7 +408,7 @@ TEST(ConfigExample, ShowsEveryKeyThatThereIs) {
       EXPECT_THAT(text, HasSubstr("\n" + key + " = ")) << section;
     }
   }
-  EXPECT_EQ(keys, 2 + 9 + 10 + 10 + 11);
+  EXPECT_EQ(keys, 2 + 9 + 11 + 10 + 11);
 }
 
 }  // namespace

@@ -230,7 +230,7 @@ TEST(MessageCodec, RefusesUnknownTablesKindsAndActions) {
   auto key = util::encode(RowKey{Table::client, 0, "x"});
   key[0] = 4;
   EXPECT_THROW(util::decode<RowKey>(key), Error);
-  EXPECT_THROW(util::decode<RecordKind>(std::string(1, '\3')), Error);
+  EXPECT_THROW(util::decode<RecordKind>(std::string(1, '\4')), Error);
   EXPECT_THROW(util::decode<Action>(std::string(1, '\5')), Error);
   EXPECT_THROW(util::decode<Outcome>(std::string(1, '\4')), Error);
 }

@@ -338,6 +338,16 @@ TEST_F(ContainerCommand, RunsWhatItIsAskedForInTheContainer) {
   EXPECT_EQ(test::read_text(directory_ / "called"),
             "exec box pihole restartdns reload-lists exec box pihole restartdns reload exec box pihole restartdns restart box "
             "exec box pihole-FTL --config dns.cnameRecords [\"a.lan,b.lan\"] ");
+  script("printf '%s ' \"$@\" > called\n");
+  const auto set = [&](const std::string& line) {
+    box.run({Container::Action::set_records, RecordKind::setting, line}, Deadline::in(milliseconds(20'000)));
+  };
+  set("dns.blocking.mode = \"NX\"");
+  EXPECT_EQ(test::read_text(directory_ / "called"), "exec box pihole-FTL --config dns.blocking.mode NX ");
+  for (const auto* hostile :
+       {"files.gravity = \"/x\"", "dns.domain.name = \"a\\nb\"", "misc.dnsmasq_lines = [\"dhcp-script=/x\"]", "-q = true"})
+    EXPECT_THROW(set(hostile), Error) << hostile;
+  EXPECT_EQ(test::read_text(directory_ / "called"), "exec box pihole-FTL --config dns.blocking.mode NX ");
 }
 
 TEST_F(ContainerCommand, IsRunByWhoeverStillHasTheRights) {

@@ -62,6 +62,45 @@ TEST_F(SetRecords, HandsFtlTheKeyAndTheLinesAsJson) {
   EXPECT_EQ(test::read_text(directory_ / "called"), "3\n--config\ndhcp.hosts\n[]\n");
 }
 
+TEST_F(SetRecords, HandsFtlASettingBareOrAsJson) {
+  script(R"(printf '%s\n' "$#" "$1" "$2" "$3" > called
+case "$3" in true|[0-9]*|\[*) value=$3 ;; *) value="\"$3\"" ;; esac
+printf '[%s]\n%s = %s\n' "${2%.*}" "${2##*.}" "$value" > new && mv new pihole.toml
+)");
+  const auto set = [&](const std::string& line) {
+    set_setting(installation_, line, Deadline::in(milliseconds(20'000)));
+    return test::read_text(directory_ / "called");
+  };
+  EXPECT_EQ(set("dns.upstreams = [\"1.1.1.1\",\"fd00::1#53\"]"), "3\n--config\ndns.upstreams\n[\"1.1.1.1\",\"fd00::1#53\"]\n");
+  EXPECT_EQ(set("dns.blocking.mode = \"NULL\""), "3\n--config\ndns.blocking.mode\nNULL\n");
+  EXPECT_EQ(set("dns.dnssec = true"), "3\n--config\ndns.dnssec\ntrue\n");
+  EXPECT_EQ(set("dns.cache.size = 10000"), "3\n--config\ndns.cache.size\n10000\n");
+  EXPECT_EQ(set("dns.domain.name = \"\""), "3\n--config\ndns.domain.name\n\n");
+}
+
+TEST_F(SetRecords, SaysWhichSettingFtlRefusesAndHowToLeaveItOut) {
+  const auto error_of_setting = [&](const std::string& line, int milliseconds_left) {
+    try {
+      set_setting(installation_, line, Deadline::in(milliseconds(milliseconds_left)));
+    } catch (const Error& error) {
+      return error;
+    }
+    return Error(ErrorCode::cancelled, "it worked");
+  };
+  script("echo 'bad address' >&2\nexit 3\n");
+  const auto wrong = error_of_setting("dns.upstreams = []", 20'000);
+  EXPECT_EQ(wrong.code(), ErrorCode::io);
+  EXPECT_THAT(wrong.what(), AllOf(HasSubstr("dns.upstreams"), HasSubstr("bad address")));
+  EXPECT_THAT(wrong.hint(), HasSubstr("take dns.upstreams out of [sync] settings"));
+  script("exit 5\n");
+  EXPECT_EQ(error_of_setting("dns.upstreams = []", 20'000).code(), ErrorCode::refused);
+  script("true\n");
+  EXPECT_EQ(error_of_setting("dns.blockTTL = 7", 300).code(), ErrorCode::timeout) << "what is written is read back";
+  script("touch called\n");
+  EXPECT_EQ(error_of_setting("dns.blockTTL = 7777777777", 20'000).code(), ErrorCode::refused);
+  EXPECT_FALSE(called());
+}
+
 TEST_F(SetRecords, GivesTheChildTheRightToChangeOwners) {
   if (::geteuid() != 0) GTEST_SKIP() << "without CAP_CHOWN there is nothing to give";
   script_that_works();

@@ -77,6 +77,23 @@ TEST(PiholeToml, HasFtlsDefaultsForWhatIsNotThere) {
   EXPECT_THAT(toml.records[0], IsEmpty());
 }
 
+TEST(PiholeToml, HoldsTheSettingsThatMayTravelInTheShapeThatThisFtlHas) {
+  const auto late = parse_pihole_toml(
+      "[dns]\nupstreams = ['1.1.1.1', '9.9.9.9']\ndnssec = true\nport = 53\nblockTTL = 2\n"
+      "[dns.domain]\nname = 'lan'\nlocal = true\n[dns.blocking]\nmode = 'NULL'\n[webserver.api]\npwhash = 'x'\n",
+      "p.toml");
+  EXPECT_THAT(late.settings, testing::SizeIs(6));
+  EXPECT_EQ(late.settings.at("dns.upstreams"), model::SettingValue(std::vector<std::string>{"1.1.1.1", "9.9.9.9"}));
+  EXPECT_EQ(late.settings.at("dns.dnssec"), model::SettingValue(true));
+  EXPECT_EQ(late.settings.at("dns.blockTTL"), model::SettingValue(std::int64_t{2}));
+  EXPECT_EQ(late.settings.at("dns.domain.name"), model::SettingValue(std::string("lan")));
+  EXPECT_EQ(late.settings.at("dns.blocking.mode"), model::SettingValue(std::string("NULL")));
+  const auto early = parse_pihole_toml("[dns]\ndomain = 'lan'\nblockTTL = 2.5\nupstreams = [1]\nrevServers = []\n", "p.toml");
+  EXPECT_THAT(early.settings, testing::SizeIs(2));
+  EXPECT_EQ(early.settings.at("dns.domain"), model::SettingValue(std::string("lan")));
+  EXPECT_EQ(early.settings.at("dns.revServers"), model::SettingValue(std::vector<std::string>()));
+}
+
 TEST(PiholeToml, KnowsThatFtlTakesSettingsFromItsEnvironment) {
   EXPECT_THAT(
       parse_pihole_toml("[dns]\n  port = 54 ### CHANGED (env), default = 53\n\n# Configuration statistics:\n# --> 2 entries are modified\n"

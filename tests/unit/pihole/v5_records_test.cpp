@@ -60,8 +60,18 @@ TEST_F(V5RecordsTest, AreTheLinesOfThreeFiles) {
   EXPECT_THAT(reading.records[0].value(), ElementsAre("10.0.0.1 a.lan"));
   EXPECT_THAT(reading.records[1].value(), ElementsAre("b.lan,a.lan"));
   EXPECT_THAT(reading.records[2].value(), ElementsAre("AA:BB:CC:DD:EE:01,tv"));
-  EXPECT_THAT(reading.read_only, ElementsAre("", "", ""));
+  EXPECT_THAT(reading.read_only, ElementsAre("", "", "", ""));
   EXPECT_THAT(reading.notes, ElementsAre(HasSubstr("1 comment line")));
+}
+
+TEST_F(V5RecordsTest, AreNoSettingsWhichIsSaidToWhoeverWantsThem) {
+  const auto i = model::index_of(RecordKind::setting);
+  EXPECT_EQ(access(&root_)->read().unavailable[i], "");
+  const auto wanting = make_record_access(installation_, files_, &root_, {"dns.upstreams"});
+  EXPECT_FALSE(wanting->read().records[i]);
+  EXPECT_THAT(wanting->read().unavailable[i], HasSubstr("Pi-hole 5"));
+  EXPECT_NE(wanting->identity(), access(&root_)->identity());
+  EXPECT_THROW(make_root_actions(installation_, files_)->set_records(RecordKind::setting, {"dns.dnssec = true"}, soon()), Error);
 }
 
 TEST_F(V5RecordsTest, ThatCannotBeReadLeaveTheOtherKindsAlone) {

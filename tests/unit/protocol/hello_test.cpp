@@ -63,11 +63,27 @@ TEST(Hello, TellsEachSideWhatTheOtherKeepsLocalBeforeItsNodeIsAsked) {
   while (many.size() < model::KeepLocal::max_patterns) many.push_back("client:" + std::string(180, '*') + std::to_string(many.size()));
   hello.keep_local = model::KeepLocal(many);
   auto remote = served.connect({}, hello);
-  EXPECT_EQ(remote->peer_hello().keep_local, options.hello.keep_local);
+  EXPECT_EQ(remote->peer_hello().keep_local, options.hello.keep_local.but_settings({})) << "who says nothing of settings gives none";
   remote->describe();
   remote.reset();
   served.finish();
   EXPECT_EQ(told, hello.keep_local.patterns());
+}
+
+TEST(Hello, TellsEachSideWhichSettingsTheOtherGives) {
+  FakeNode node("ph1");
+  auto options = agent_options();
+  std::optional<model::KeepLocal> told;
+  options.greeted = [&](const protocol::Hello& theirs) { told = theirs.keep_local; };
+  options.hello.keep_local = model::KeepLocal({"clients"}).but_settings({"dns.upstreams", "of.a.later version,"});
+  Served served(node, options);
+  auto hello = client_hello();
+  hello.keep_local = model::KeepLocal().but_settings({"dns.dnssec"});
+  auto remote = served.connect({}, hello);
+  EXPECT_EQ(remote->peer_hello().keep_local, options.hello.keep_local);
+  remote.reset();
+  served.finish();
+  EXPECT_EQ(told, hello.keep_local);
 }
 
 TEST(Hello, NamesTheClientInTheHistoryWhenTheAgentWasNotToldWhomItServes) {

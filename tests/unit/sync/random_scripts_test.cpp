@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "gsync/model/fit.hpp"
+#include "gsync/model/setting.hpp"
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/text.hpp"
 #include "support/fake_node.hpp"
@@ -45,6 +46,7 @@ class Script {
     model::Lists lists = nodes_[0]->lists_now;
     model::Records records = nodes_[0]->records_now;
     for (auto n = random_.below(8); n > 0; --n) edits_.edit(lists);
+    records[model::index_of(model::RecordKind::setting)] = model::RecordLines{"dns.blockTTL = 0", "dns.rateLimit.count = 0"};
     for (auto n = random_.below(6); n > 0; --n) edit_record(records);
     for (auto& node : nodes_) {
       node->info.capabilities.address_unique = world_ == World::of_several_schemas && random_.flip();
@@ -135,8 +137,11 @@ class Script {
   }
 
   void edit_record(model::Records& records) {
-    const auto kind = model::record_kinds[random_.below(3)];
-    edits_.edit(kind, *records[model::index_of(kind)]);
+    const auto kind = model::record_kinds[random_.below(model::record_kinds.size())];
+    auto& lines = *records[model::index_of(kind)];
+    if (kind != model::RecordKind::setting) return edits_.edit(kind, lines);
+    auto& line = lines[random_.below(lines.size())];
+    line = fmt::format("{} = {}", model::setting_key_of(line), ++values_);  // never the same twice
   }
 
   void compile(FakeNode& node) {
@@ -322,7 +327,9 @@ class Script {
         if (other.kind == change.kind && other.line == change.line && !other.added) return;
     const auto& lines = *nodes_[0]->records_now[model::index_of(change.kind)];
     if (std::find(lines.begin(), lines.end(), change.line) != lines.end()) return;
-    EXPECT_TRUE(noted(std::string(to_string(change.kind)) + " record", util::printable(change.line)))
+    const bool setting = change.kind == model::RecordKind::setting;
+    EXPECT_TRUE(setting ? noted(fmt::format("setting {}", model::setting_key_of(change.line)), model::setting_argument(change.line))
+                        : noted(std::string(to_string(change.kind)) + " record", util::printable(change.line)))
         << "edit " << i << ", " << change.line << ", is not there\n"
         << shown();
   }
@@ -356,6 +363,7 @@ class Script {
   std::vector<Edit> log_;
   std::vector<model::Conflict> conflicts_;
   std::int64_t clock_ = 1'700'000'000;
+  std::uint64_t values_ = 0;
 };
 
 /// GSYNC_ROUNDS=1000000 for a campaign.

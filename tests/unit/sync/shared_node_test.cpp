@@ -62,6 +62,38 @@ TEST_F(Shared, NodesThatDifferOnlyInWhatTheyKeepAreInStep) {
   EXPECT_TRUE(compare(source, target, {}).equal());
 }
 
+TEST_F(Shared, SettingsTravelThatBothNameAndNothingElseIsReadForThem) {
+  const auto i = model::index_of(model::RecordKind::setting);
+  source_whole.records_now[i] = model::RecordLines{"dns.blockTTL = 7", "dns.dnssec = true", "dns.upstreams = [\"1.1.1.1\"]"};
+  target_whole.records_now[i] = model::RecordLines{"dns.blockTTL = 2", "dns.blocking.mode = \"NX\"", "dns.dnssec = false"};
+  const auto both = model::KeepLocal().but_settings({"dns.blockTTL", "dns.upstreams"}) |
+                    model::KeepLocal().but_settings({"dns.blockTTL", "dns.blocking.mode", "dns.dnssec"});
+  source.keep(both);
+  target.keep(both);
+  EXPECT_THAT(*source.records()[i], ElementsAre("dns.blockTTL = 7"));
+  run();
+  EXPECT_THAT(*target_whole.records_now[i], ElementsAre("dns.blockTTL = 7", "dns.blocking.mode = \"NX\"", "dns.dnssec = false"));
+  EXPECT_THAT(*source_whole.records_now[i], testing::SizeIs(3));
+  EXPECT_TRUE(compare(source, target, {}).equal());
+  EXPECT_EQ(target.describe().entries_kept, 0u) << "they are not what [sync] keep_local keeps";
+  const auto asked = target_whole.calls.size();
+  SharedNode next(target_whole, {}, memory_of(target_memory));
+  next.keep(both);
+  next.describe();
+  EXPECT_THAT(std::vector(target_whole.calls.begin() + static_cast<std::ptrdiff_t>(asked), target_whole.calls.end()),
+              ElementsAre("describe"));
+
+  TwoWayOptions two_way;
+  two_way.unite = true;
+  synchronise(source, target, two_way);
+  target_whole.records_now[i]->front() = "dns.blockTTL = 9";
+  source_whole.records_now[i]->at(1) = "dns.dnssec = false";
+  synchronise(source, target, two_way);
+  EXPECT_EQ(source_whole.records_now[i]->front(), "dns.blockTTL = 9");
+  EXPECT_EQ(target_whole.records_now[i]->at(1), "dns.blocking.mode = \"NX\"");
+  EXPECT_THAT(*source_whole.base(std::string(32, 'b')).records[i], ElementsAre("dns.blockTTL = 9")) << "what one does not give is no base";
+}
+
 TEST_F(Shared, WhatTheyShareTravelsAroundWhatTheyKeep) {
   source_whole.lists_now[deny("common.example")].comment = "new";
   source_whole.add_domain("ads.example");
