@@ -6,13 +6,13 @@
 
 namespace gsync::sync {
 
-std::string base_id(const std::string& parent, const model::Lists& lists, const model::Records& records,
+std::string base_id(const model::PairInfo& a, const model::PairInfo& b, const model::Lists& lists, const model::Records& records,
                     const std::map<model::RowKey, model::SetDigest>& compiled) {
   model::Digests digests;
   digests.lists = model::digest_of(lists);
   for (std::size_t i = 0; i < records.size(); ++i)
     if (records[i]) digests.records[i] = model::digest_of(*records[i]);
-  return model::to_string(model::digest_of(parent + util::encode(digests) + util::encode(compiled)));
+  return model::to_string(model::digest_of(util::encode(a.base) + util::encode(b.base) + util::encode(digests) + util::encode(compiled)));
 }
 
 model::Components agreeable(const model::NodeInfo& a, const model::NodeInfo& b, const model::Components& wanted) {
@@ -43,9 +43,9 @@ void settle_both(model::Node& first, const model::NodeInfo& first_info, model::N
 void agree(model::Node& first, const model::NodeInfo& first_info, model::Node& second, const model::NodeInfo& second_info,
            const model::Components& components) {
   const auto wanted = agreeable(first_info, second_info, components);
-  const auto parent = first.pair(second_info.node_id).base;
   model::Intent intent;
-  intent.id = base_id(parent, first.lists(), first.records(), model::compiled_sets(first.blocklist()));
+  intent.id = base_id(first.pair(second_info.node_id), second.pair(first_info.node_id), first.lists(), first.records(),
+                      model::compiled_sets(first.blocklist()));
   intent.components = wanted;
   const auto fit = model::common_fit(first_info, second_info);
   intent.expected = first_info.digests;

@@ -5,8 +5,9 @@
 
 namespace gsync::sync {
 
-/// The id of a base: of what both nodes hold, and of the base before it.
-std::string base_id(const std::string& parent, const model::Lists& lists, const model::Records& records,
+/// The id of a base: of what both nodes hold, and of the bases before it. Of both: one that was put back to a backup may come by the same
+/// content from the same base a second time, and the other has that as its base already.
+std::string base_id(const model::PairInfo& a, const model::PairInfo& b, const model::Lists& lists, const model::Records& records,
                     const std::map<model::RowKey, model::SetDigest>& compiled);
 
 /// Those of `wanted` that the two can have in common now: kinds of records that one of them lacks, or cannot take while they differ, keep

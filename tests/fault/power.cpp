@@ -14,6 +14,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "fault/faults.hpp"
 #include "support/temp_directory.hpp"
 
 namespace gsync::test {
@@ -301,6 +302,8 @@ void Disk::lose_power(const DiskLog& log, Random& random, const std::string& asi
     fs::rename(path, aside + "/" + std::to_string(number++));
   };
   for (const auto& [path, file] : survivors) put_aside(path);
+  // What is made now may get the number of a file that is gone, and must not be shown as that one.
+  show_inodes({});
   std::map<File*, std::string> written;
   for (const auto& [path, file] : survivors) {
     if (!file) continue;
@@ -317,6 +320,7 @@ void Disk::lose_power(const DiskLog& log, Random& random, const std::string& asi
     if (st.st_ino != 0 && (::lchown(path.c_str(), st.st_uid, st.st_gid) != 0 || ::utimensat(AT_FDCWD, path.c_str(), times.data(), 0) != 0))
       throw std::runtime_error(path);
     const auto made = status_of(path).st_ino;
+    std::erase_if(inodes, [&](const auto& pair) { return pair.first == made; });
     // A number that nobody has any more is nobody's to remember.
     if (known != last.end() || file->status.st_ino != 0) inodes.emplace_back(made, file->inode);
   }

@@ -58,7 +58,7 @@ class Disk {
 
   /// What `directories` hold after the process of the log was stopped becomes what they may hold after the power went at that moment. What
   /// is not in the log stays as it is. `aside`: a directory on the same filesystem for what was there. `inodes` gets new and former number
-  /// of each file that is made anew, as show_inodes() wants them.
+  /// of each file that is made anew; show_inodes() must be called with them afterwards.
   void lose_power(const DiskLog& log, Random& random, const std::string& aside, std::vector<std::pair<ino_t, ino_t>>& inodes) const;
 
  private:

@@ -192,6 +192,27 @@ TEST_F(Synchronise, OfANodeThatLostItsBooksDerivesNoDeletion) {
   EXPECT_TRUE(b.lists_now.contains(ads));
 }
 
+/// It comes by the same content from the same base again, and the other has that as its base already.
+TEST_F(Synchronise, OfANodeThatWasPutBackToABackupIsNotTakenForTheOneBefore) {
+  begin_in_step();
+  const auto lists = b.lists_now;
+  const auto books = b.books;
+  a.add_domain("later.example");
+  sync();
+  b.lists_now = lists;
+  b.books = books;
+  auto unite = options();
+  unite.unite = true;
+  a.on_call = [](const std::string& call) {
+    if (call == "intend") throw Error(ErrorCode::unreachable, "the line is cut");
+  };
+  EXPECT_THROW(synchronise(b, a, unite), Error);
+  a.on_call = {};
+  synchronise(b, a, unite);
+  expect_same();
+  EXPECT_TRUE(a.lists_now.contains({model::Table::domain, model::kind::deny_exact, "later.example"}));
+}
+
 TEST_F(Synchronise, BeginsAnewFromAPullThatTheUserSaid) {
   a.add_domain("only.a.example");
   b.add_domain("only.b.example");
