@@ -35,16 +35,38 @@ template <class Target>
   fail_at(path, entry.line, near.empty() ? what : fmt::format("{}; did you mean '{}'?", what, near), list);
 }
 
+/// What becomes of a fault: it ends the reading, or all are wanted.
+class Faults {
+ public:
+  explicit Faults(std::vector<Error>* all = nullptr) : all_(all) {}
+  /// False after a fault.
+  bool attempt(const auto& work) {
+    try {
+      work();
+      return true;
+    } catch (const Error& error) {
+      if (!all_) throw;
+      all_->push_back(error);
+      return false;
+    }
+  }
+
+ private:
+  std::vector<Error>* all_;
+};
+
 template <class Target>
-void take_over(const Section& section, std::span<const Key<Target>> keys, Target& target, const std::string& path) {
+void take_over(const Section& section, std::span<const Key<Target>> keys, Target& target, const std::string& path, Faults& faults) {
   const auto header = header_of(section.name);
   for (const auto& entry : section.entries) {
-    const Key<Target>* found = nullptr;
-    for (const auto& key : keys) {
-      if (key.name == entry.key) found = &key;
-    }
-    if (!found) unknown_key(section, entry, keys, path);
-    found->set(target, Reader(path, header, entry, found->doc));
+    faults.attempt([&] {
+      const Key<Target>* found = nullptr;
+      for (const auto& key : keys) {
+        if (key.name == entry.key) found = &key;
+      }
+      if (!found) unknown_key(section, entry, keys, path);
+      found->set(target, Reader(path, header, entry, found->doc));
+    });
   }
 }
 
@@ -170,39 +192,66 @@ const PeerConfig& Config::peer(const std::string& name) const {
               fmt::format("the peers are: {}", fmt::join(names, ", ")));
 }
 
-Config parse(const std::string& text, const std::string& path) {
-  auto config = defaults(path);
-  config.text = text;
+namespace {
+
+void parse_into(Config& config, Faults& faults) {
+  const auto& path = config.path;
   PeersSeen seen;
-  for (const auto& section : read_sections(text, path)) {
-    check_section(section, path);
+  for (const auto& section : read_sections(config.text, path)) {
+    if (!faults.attempt([&] { check_section(section, path); })) continue;
     if (section.name == "node") {
-      take_over(section, node_keys(), config.node, path);
+      take_over(section, node_keys(), config.node, path, faults);
     } else if (section.name == "pihole") {
-      take_over(section, pihole_keys(), config.pihole, path);
-      check_container(section, config.pihole, path);
+      take_over(section, pihole_keys(), config.pihole, path, faults);
+      faults.attempt([&] { check_container(section, config.pihole, path); });
     } else if (section.name == "sync") {
-      take_over(section, sync_keys(), config.sync, path);
-      check_settings(section, config.sync, path);
+      take_over(section, sync_keys(), config.sync, path, faults);
+      faults.attempt([&] { check_settings(section, config.sync, path); });
     } else if (section.name == "daemon") {
-      take_over(section, daemon_keys(), config.daemon, path);
-      check_debounce(section, config.daemon, path);
+      take_over(section, daemon_keys(), config.daemon, path, faults);
+      faults.attempt([&] { check_debounce(section, config.daemon, path); });
     } else {
       PeerConfig peer;
-      take_over(section, peer_keys(), peer, path);
-      check_peer(section, peer, seen, path);
+      take_over(section, peer_keys(), peer, path, faults);
+      faults.attempt([&] { check_peer(section, peer, seen, path); });
       config.peers.push_back(std::move(peer));
     }
   }
+}
+
+/// Named by the environment, unless the command line names one.
+bool from_environment(const std::optional<std::string>& path_option) {
+  const char* variable = std::getenv("GRAVITY_SYNC_CONFIG");
+  return !path_option && variable && *variable;
+}
+
+}  // namespace
+
+Config parse(const std::string& text, const std::string& path) {
+  auto config = defaults(path);
+  config.text = text;
+  Faults faults;
+  parse_into(config, faults);
   return config;
 }
 
-Config load(const std::optional<std::string>& path_option) {
-  const char* variable = std::getenv("GRAVITY_SYNC_CONFIG");
-  const bool from_variable = !path_option && variable && *variable;
-  const std::string path = path_option ? *path_option : from_variable ? variable : default_path;
-  if (path_option && path.empty()) throw Error(ErrorCode::config, "--config needs the path of a file");
+std::vector<Error> faults_in(const std::string& text, const std::string& path) {
+  auto config = defaults(path);
+  config.text = text;
+  std::vector<Error> all;
+  Faults faults(&all);
+  faults.attempt([&] { parse_into(config, faults); });
+  return all;
+}
 
+std::string chosen_path(const std::optional<std::string>& path_option) {
+  if (path_option && path_option->empty()) throw Error(ErrorCode::config, "--config needs the path of a file");
+  return path_option ? *path_option : from_environment(path_option) ? std::getenv("GRAVITY_SYNC_CONFIG") : default_path;
+}
+
+Config load(const std::optional<std::string>& path_option) {
+  const bool from_variable = from_environment(path_option);
+  const auto path = chosen_path(path_option);
   if (auto text = read_text(path)) return parse(*text, path);
   if (!path_option && !from_variable) return defaults({});
   throw Error(ErrorCode::config,

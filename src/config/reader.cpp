@@ -80,15 +80,20 @@ std::vector<std::string> Reader::strings() const {
   return result;
 }
 
+std::string fault_in_name(std::string_view name, std::string_view extra_characters) {
+  if (name.empty()) return "must not be empty";
+  if (name.front() == '-') return fmt::format("\"{}\" must not begin with '-'", util::printable(name));
+  if (name.size() > 253) return "is longer than 253 characters";
+  for (char c : name) {
+    if (!is_letter_or_digit(c) && c != '.' && c != '_' && c != '-' && extra_characters.find(c) == std::string_view::npos)
+      return fmt::format("\"{}\" must not hold '{}'", util::printable(name), util::printable(std::string_view(&c, 1)));
+  }
+  return {};
+}
+
 std::string Reader::name(std::string_view extra_characters) const {
   const auto& result = text();
-  if (result.front() == '-') fail(fmt::format("\"{}\" must not begin with '-'", result));
-  if (result.size() > 253) fail("is longer than 253 characters");
-  for (char c : result) {
-    if (!is_letter_or_digit(c) && c != '.' && c != '_' && c != '-' && extra_characters.find(c) == std::string_view::npos) {
-      fail(fmt::format("\"{}\" must not hold '{}'", util::printable(result), util::printable(std::string_view(&c, 1))));
-    }
-  }
+  if (const auto fault = fault_in_name(result, extra_characters); !fault.empty()) fail(fault);
   return result;
 }
 

@@ -88,16 +88,51 @@ void replace_file(FileOps& files, int dir, const std::string& name, const std::s
   files.sync(dir);
 }
 
-void replace_file(const std::string& path, std::string_view content, unsigned mode) {
+namespace {
+
+struct Place {
+  Fd dir;
+  std::string name;
+  std::string temporary;
+};
+
+Place place_of(const std::string& path) {
   auto slash = path.rfind('/');
   auto directory = slash == std::string::npos ? std::string(".") : slash == 0 ? std::string("/") : path.substr(0, slash);
   auto name = slash == std::string::npos ? path : path.substr(slash + 1);
+  return {open_directory(directory), name, "." + name + "." + random_hex(6) + ".tmp"};
+}
+
+}  // namespace
+
+void replace_file(const std::string& path, std::string_view content, unsigned mode) {
   PosixFileOps files;
   try {
-    auto dir = open_directory(directory);
-    replace_file(files, dir.get(), name, "." + name + "." + random_hex(6) + ".tmp", content, mode);
+    const auto place = place_of(path);
+    replace_file(files, place.dir.get(), place.name, place.temporary, content, mode);
   } catch (const Error& e) {
     throw e.within("cannot replace " + path);
+  }
+}
+
+bool create_file(const std::string& path, std::string_view content, unsigned mode) {
+  PosixFileOps files;
+  try {
+    const auto place = place_of(path);
+    TemporaryName unfinished(files, place.dir.get(), place.temporary);
+    const auto fd = files.open_at(place.dir.get(), place.temporary, O_WRONLY | O_CREAT | O_EXCL, 0);
+    files.change_mode(fd.get(), mode);
+    files.write(fd.get(), std::as_bytes(std::span(content)), 0);
+    files.sync(fd.get());
+    // Not a rename, which would replace what is there.
+    const bool made = ::linkat(place.dir.get(), place.temporary.c_str(), place.dir.get(), place.name.c_str(), 0) == 0;
+    if (!made && errno != EEXIST) throw_errno(errno, "cannot name it");
+    files.unlink_at(place.dir.get(), place.temporary);
+    unfinished.keep();
+    files.sync(place.dir.get());
+    return made;
+  } catch (const Error& e) {
+    throw e.within("cannot make " + path);
   }
 }
 

@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gsync/model/keep_local.hpp"
 #include "gsync/model/plan.hpp"
+#include "gsync/util/error.hpp"
 
 namespace gsync::config {
 
@@ -104,6 +106,10 @@ struct Config {
   const PeerConfig& peer(const std::string& name) const;
 };
 
+/// What is wrong with a name that is shown, logged, compared and written into command lines, such as "is empty"; empty when nothing is.
+/// Letters, digits, '.', '_', '-' and `extra_characters` may stand in one.
+std::string fault_in_name(std::string_view name, std::string_view extra_characters = {});
+
 inline constexpr const char* default_path = "/etc/gravity-sync/gravity-sync.toml";
 
 /// --config if given, else GRAVITY_SYNC_CONFIG, else the default path. A path that was named must exist; the default path may be missing, which gives the defaults
@@ -112,5 +118,9 @@ inline constexpr const char* default_path = "/etc/gravity-sync/gravity-sync.toml
 Config load(const std::optional<std::string>& path_option);
 /// The same for a text. `path` is for messages.
 Config parse(const std::string& text, const std::string& path);
+/// Which file load() reads, whether it is there or not.
+std::string chosen_path(const std::optional<std::string>& path_option);
+/// All that parse() would find fault with, and not the first alone.
+std::vector<Error> faults_in(const std::string& text, const std::string& path);
 
 }  // namespace gsync::config

@@ -22,6 +22,10 @@ void replace_file(const std::string& path, std::string_view content, unsigned mo
 void replace_file(FileOps& files, int dir, const std::string& name, const std::string& temporary, std::string_view content,
                   unsigned mode = 0644);
 
+/// Makes a file that is whole as soon as it has its name, with `mode` from its first byte, and on the disk. False, and nothing is changed,
+/// when something of that name is there.
+bool create_file(const std::string& path, std::string_view content, unsigned mode);
+
 /// An advisory lock (flock) on a file, which is made if need be and stays. Held until destroyed; the kernel frees it when the process dies.
 class FileLock {
  public:
