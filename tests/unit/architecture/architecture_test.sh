@@ -4,7 +4,7 @@
 set -u
 
 # Above what stands where; a module may use only what is above it, and of that only what src/CMakeLists.txt links.
-modules='util model sqlite config replica pihole ssh protocol sync daemon cli'
+modules='util model sqlite config replica pihole ssh protocol sync daemon setup cli'
 # Where a library's headers may be included: "header pattern|files".
 libraries='
 sqlite3\.h|^src/sqlite/

@@ -1,0 +1,27 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "gsync/config/config.hpp"
+
+namespace gsync::setup {
+
+/// A Pi-hole of this host, and what has to stand in [pihole] for it.
+struct FoundPihole {
+  std::string what;  ///< "/etc/pihole", "container pihole (docker)"
+  config::PiholeConfig config;
+};
+/// On the host itself, and in containers called `container` of docker and podman. Empty when there is none.
+std::vector<FoundPihole> find_piholes(const std::string& container);
+
+/// What stands in the place of a new configuration.
+enum class Existing : unsigned char { nothing, comments, settings };
+/// Error{config} when it cannot be read or is not TOML.
+Existing existing_configuration(const std::string& path);
+
+/// Writes a configuration of which `toml` are the settings: a new file, or behind what stands there where that is only comments. Settings
+/// that are there are replaced only with `replace`, and kept in `path`.old. After a crash the file is the old or the new one.
+/// Error{refused} where settings are there, {config} for what would not be read again.
+void write_configuration(const std::string& path, const std::string& toml, bool replace);
+
+}  // namespace gsync::setup

@@ -1,0 +1,217 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "gsync/pihole/ftl.hpp"
+#include "gsync/pihole/gravity.hpp"
+#include "gsync/replica/abilities.hpp"
+#include "gsync/replica/live_file.hpp"
+#include "gsync/setup/doctor.hpp"
+#include "gsync/util/file_ops.hpp"
+#include "gsync/util/text.hpp"
+
+namespace gsync::setup {
+namespace {
+
+constexpr const char* pihole_subject = "Pi-hole";
+constexpr const char* files_subject = "files";
+constexpr const char* database_subject = "database";
+constexpr const char* ftl_subject = "FTL";
+constexpr const char* disk_subject = "disk";
+
+std::string version_text(const std::string& version) {
+  return version.empty() ? "of unknown version" : version;
+}
+
+/// The forced settings of a Pi-hole that is told of by FTL itself; they cannot be changed while the variable is there.
+Findings check_forced(const pihole::Installation& installation) {
+  if (installation.generation != pihole::Generation::v6) return {};
+  Findings all;
+  const auto toml = installation.read_toml();
+  for (auto kind : model::record_kinds) {
+    std::string variable = fmt::format("FTLCONF_{}", pihole::setting_of(kind));
+    for (char& c : variable) c = c == '.' ? '_' : c;
+    for (const auto& forced : toml.forced) {
+      if (forced == variable)
+        all.push_back(hint(pihole_subject,
+                           fmt::format("{} is set by the environment ({}) and cannot be synced", pihole::setting_of(kind), variable),
+                           fmt::format("remove the variable, or leave \"{}\" out of [sync] components", model::to_string(kind))));
+    }
+  }
+  if (toml.read_only)
+    all.push_back(wrong(pihole_subject, "misc.readOnly is on: pihole-FTL lets nobody change records",
+                        "turn it off in pihole.toml, or leave records out of [sync] components"));
+  if (const auto why = pihole::why_no_records(installation); !why.empty())
+    all.push_back(
+        hint(pihole_subject, "local DNS, CNAME and DHCP records cannot be synced: " + why, "lists and blocklist are synced all the same"));
+  return all;
+}
+
+void check_access(Findings& all, const std::string& path, int access, const char* what) {
+  if (::access(path.c_str(), access) == 0) return;
+  all.push_back(wrong(files_subject, fmt::format("{} cannot be {}: {}", path, what, std::generic_category().message(errno)),
+                      fmt::format("ls -ld {} shows whose it is; gravity-sync runs as the owner of gravity.db", path)));
+}
+
+/// A kind of left-over that stops us later, such as files of root's.
+void check_own_directory(Findings& all, const std::string& path, uid_t owner) {
+  struct stat st {};
+  if (::lstat(path.c_str(), &st) != 0) return;
+  const auto remedy = fmt::format("sudo chown -R --no-dereference {} {}", owner, path);
+  if (!S_ISDIR(st.st_mode)) {
+    all.push_back(wrong(files_subject, fmt::format("{} is not a directory", path), "move it away"));
+    return;
+  }
+  if (st.st_uid != owner)
+    all.push_back(wrong(files_subject, fmt::format("{} belongs to user {} and not to user {}", path, st.st_uid, owner), remedy));
+  auto* directory = ::opendir(path.c_str());
+  if (!directory) return;
+  while (const auto* entry = ::readdir(directory)) {
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (::fstatat(::dirfd(directory), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid != owner)
+      all.push_back(wrong(files_subject, fmt::format("{}/{} belongs to user {} and not to user {}", path, name, st.st_uid, owner), remedy));
+  }
+  ::closedir(directory);
+}
+
+std::string directory_of(const std::string& path) {
+  return path.substr(0, path.rfind('/') + 1);
+}
+
+/// Room for a second database and what a run keeps.
+Finding check_space(const std::string& directory, std::uint64_t needed) {
+  struct statvfs fs {};
+  if (::statvfs(directory.c_str(), &fs) != 0)
+    return wrong(disk_subject, fmt::format("the free space of {} cannot be told", directory), "does it exist?");
+  const auto free = static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize;
+  if (fs.f_flag & ST_RDONLY)
+    return wrong(disk_subject, fmt::format("{} is on a filesystem that is mounted read-only", directory),
+                 "a card that fails is often remounted so: look at dmesg");
+  if (free < needed)
+    return wrong(disk_subject,
+                 fmt::format("{} has {} free, and a sync may need {}", directory, util::human_bytes(free), util::human_bytes(needed)),
+                 "free some space there");
+  if (fs.f_files > 0 && fs.f_favail < 16)
+    return wrong(disk_subject, fmt::format("{} has no room for more files (inodes)", directory), "remove files there");
+  return good(disk_subject, fmt::format("{} has {} free", directory, util::human_bytes(free)));
+}
+
+}  // namespace
+
+Findings check_pihole(const pihole::Installation& installation) {
+  Findings all{
+      good(pihole_subject, fmt::format("Pi-hole {} in {}, core {}, FTL {}", installation.generation == pihole::Generation::v6 ? 6 : 5,
+                                       installation.container ? installation.container->label() : installation.directory,
+                                       version_text(installation.core_version), version_text(installation.ftl_version)))};
+  if (installation.container && !installation.container->inspection().running)
+    all.push_back(wrong(pihole_subject, fmt::format("{} does not run", installation.container->label()),
+                        "start it; lists and blocklist are synced meanwhile, records are not"));
+  look(all, pihole_subject, [&] { return check_forced(installation); });
+  return all;
+}
+
+Findings check_files(const pihole::Installation& installation, const std::string& state_directory) {
+  Findings all;
+  check_access(all, directory_of(installation.gravity_database), R_OK | W_OK | X_OK, "written to");
+  check_access(all, installation.gravity_database, R_OK | W_OK, "read and written");
+  if (installation.generation == pihole::Generation::v6) check_access(all, installation.toml_path(), R_OK, "read");
+  check_access(all, state_directory, R_OK | W_OK | X_OK, "written to");
+  check_own_directory(all, state_directory, installation.owner);
+  check_own_directory(all, directory_of(installation.gravity_database) + ".gravity-sync", installation.owner);
+  if (all.empty()) all.push_back(good(files_subject, "all that is needed can be read and written"));
+  return all;
+}
+
+Findings check_database(const pihole::Installation& installation) {
+  util::PosixFileOps files;
+  replica::LiveFile live(installation.gravity_database, files);
+  if (const auto wal = live.wal_mode())
+    return {wrong(database_subject, *wal,
+                  fmt::format("stop what opened it so, then: sqlite3 {} 'PRAGMA journal_mode=DELETE'", installation.gravity_database))};
+  if (!live.header())
+    return {wrong(database_subject, fmt::format("{} is not a database", installation.gravity_database),
+                  "`sudo gravity-sync pull PEER --full` takes another Pi-hole's; else: pihole -g")};
+  auto reader = live.open_reader();
+  const auto shape = pihole::shape_of(*reader);
+  Findings all{good(database_subject, fmt::format("{} has schema {}", installation.gravity_database, shape.version))};
+  if (!shape.unknown_columns.empty())
+    all.push_back(hint(database_subject,
+                       fmt::format("columns that gravity-sync does not know stay as they are: {}", fmt::join(shape.unknown_columns, ", ")),
+                       "is there a newer gravity-sync?"));
+  return all;
+}
+
+Findings check_ftl(const pihole::Installation& installation) {
+  const pihole::Ftl ftl(installation);
+  Findings all;
+  if (ftl.pid())
+    all.push_back(good(ftl_subject, ftl.describe()));
+  else if (ftl.may_be_hidden())
+    all.push_back(
+        hint(ftl_subject, ftl.describe(), "it is not told of changes then, and notices them by itself within a second or two (Pi-hole 6)"));
+  else
+    all.push_back(wrong(ftl_subject, ftl.describe(), installation.container ? "start the container" : "sudo systemctl start pihole-FTL"));
+  if (installation.dns_port == 0)
+    all.push_back(
+        hint(ftl_subject, "whether it answers is not asked: no port of this host is known to lead to it", "[pihole] dns_port names one"));
+  else if (ftl.answers(util::Deadline::in(std::chrono::seconds(3))))
+    all.push_back(good(ftl_subject, fmt::format("answers on port {}", installation.dns_port)));
+  else
+    all.push_back(
+        wrong(ftl_subject,
+              fmt::format("does not answer a question on port {} of 127.0.0.1 ({})", installation.dns_port, installation.how_dns_port),
+              "does it run, and does it listen there? [pihole] dns_port names another port"));
+  if (pihole::gravity_is_running(installation)) all.push_back(hint(ftl_subject, "`pihole -g` runs just now: syncs wait for its end", ""));
+  return all;
+}
+
+Findings check_disk(const pihole::Installation& installation, const std::string& state_directory) {
+  struct stat st {};
+  const auto bytes = ::stat(installation.gravity_database.c_str(), &st) == 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
+  const auto directory = directory_of(installation.gravity_database);
+  const auto own = directory + ".gravity-sync";
+  // With the shadow there it is only what a rebuilt index takes.
+  const bool has_shadow = ::access((own + "/shadow.db").c_str(), F_OK) == 0;
+  Findings all{check_space(directory, (has_shadow ? bytes / 2 : bytes + bytes / 2) + (16u << 20)), check_space(state_directory, 32u << 20)};
+  if (::access(own.c_str(), F_OK) != 0) return all;
+  const auto open = util::open_directory(own);
+  const auto can = replica::try_abilities(open.get());
+  if (can.exchange && can.leases)
+    all.push_back(good(disk_subject, fmt::format("the filesystem of {} exchanges names and tells who has a file open", directory)));
+  if (!can.exchange)
+    all.push_back(
+        hint(disk_subject,
+             fmt::format("the filesystem of {} cannot exchange two names: a new database is put in place by a rename, which is weaker",
+                         directory),
+             "ext4, btrfs, xfs and f2fs can; network filesystems cannot"));
+  if (!can.leases)
+    all.push_back(
+        hint(disk_subject,
+             fmt::format("the filesystem of {} does not tell who has a file open: the old database is left to its last reader", directory),
+             "ext4, btrfs, xfs and f2fs do; network filesystems do not"));
+  return all;
+}
+
+Findings check_node(const model::NodeInfo& here) {
+  if (here.damaged)
+    return {wrong(database_subject, fmt::format("it is damaged: {}", here.damage),
+                  "`sudo gravity-sync pull PEER --full` takes another Pi-hole's; else: pihole -g -r recover")};
+  Findings all{good(database_subject, fmt::format("{}, {}", util::plural(here.list_rows, "list entry", "list entries"),
+                                                  util::plural(here.blocklist_rows, "blocked domain")))};
+  for (auto kind : model::record_kinds) {
+    const auto& why = here.capabilities.records_read_only[index_of(kind)];
+    if (!why.empty())
+      all.push_back(
+          hint(pihole_subject, fmt::format("{} records can be given to others, and not taken: {}", model::to_string(kind), why), ""));
+  }
+  return all;
+}
+
+}  // namespace gsync::setup

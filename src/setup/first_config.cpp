@@ -1,0 +1,93 @@
+#include "gsync/setup/first_config.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <map>
+
+#include "gsync/config/settings.hpp"
+#include "gsync/pihole/installation.hpp"
+#include "gsync/util/error.hpp"
+#include "gsync/util/files.hpp"
+#include "gsync/util/text.hpp"
+
+namespace gsync::setup {
+namespace {
+
+/// `toml` put into a text without settings: below the headers that stand there already, since a section may stand there once, and the rest
+/// at the end.
+std::string merged(const std::string& text, const std::string& toml) {
+  std::map<std::string, std::string> below;
+  std::string rest;
+  std::string* to = &rest;
+  for (auto line : util::split(toml, '\n')) {
+    if (line.starts_with('[')) {
+      const bool there = !line.starts_with("[[") && ("\n" + text).find(fmt::format("\n{}\n", line)) != std::string::npos;
+      to = there ? &below[std::string(line)] : &rest;
+      if (there) continue;
+    }
+    if (!line.empty()) *to += fmt::format("{}\n", line);
+  }
+  std::string result;
+  for (auto line : util::split(text, '\n')) {
+    result += fmt::format("{}\n", line);
+    if (const auto found = below.find(std::string(line)); found != below.end()) result += found->second;
+  }
+  return result + rest;
+}
+
+}  // namespace
+
+std::vector<FoundPihole> find_piholes(const std::string& container) {
+  std::vector<FoundPihole> found;
+  for (auto runtime : {config::Runtime::automatic, config::Runtime::docker, config::Runtime::podman}) {
+    config::PiholeConfig wanted;
+    wanted.runtime = runtime;
+    if (runtime != config::Runtime::automatic) wanted.container = container;
+    try {
+      const auto installation = pihole::detect(wanted);
+      found.push_back({installation.container ? installation.container->label() : installation.directory, wanted});
+    } catch (const Error&) {
+      // What is not there, or not for us to look at, is none to choose from.
+    }
+  }
+  return found;
+}
+
+Existing existing_configuration(const std::string& path) {
+  const auto text = util::read_file(path);
+  if (!text) return Existing::nothing;
+  const auto settings = config::settings_of(config::parse(*text, path));
+  for (const auto& setting : settings) {
+    if (setting.line != 0) return Existing::settings;
+  }
+  return Existing::comments;
+}
+
+void write_configuration(const std::string& path, const std::string& toml, bool replace) {
+  config::parse(toml, path);
+  const auto slash = path.rfind('/');
+  if (slash != std::string::npos && slash > 0) {
+    const auto directory = path.substr(0, slash);
+    if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) throw_errno(errno, "cannot make the directory " + directory);
+  }
+  const auto there = util::read_file(path);
+  if (!there) {
+    // Somebody may have been quicker; what he wrote is not ours to replace.
+    if (util::create_file(path, toml, 0644)) return;
+    throw Error(ErrorCode::conflict, fmt::format("{} was made by somebody else meanwhile", path), "look at it, and run this again");
+  }
+  if (existing_configuration(path) == Existing::comments) {
+    const auto both = merged(*there, toml);
+    config::parse(both, path);
+    return util::replace_file(path, both);
+  }
+  if (!replace)
+    throw Error(ErrorCode::refused, fmt::format("{} has settings already", path),
+                "edit it, or say --force: it is then kept beside the new one");
+  util::replace_file(path + ".old", *there);
+  util::replace_file(path, toml);
+}
+
+}  // namespace gsync::setup
