@@ -72,8 +72,8 @@ void add_only(App* sub, Raw& raw) {
       ->type_name("WHAT");
 }
 
-void add_dry_run(App* sub, Raw& raw) {
-  sub->add_flag("--dry-run,-n", raw.invocation.dry_run, "show row by row what would change, and change nothing");
+void add_dry_run(App* sub, Raw& raw, const std::string& text = "show row by row what would change, and change nothing") {
+  sub->add_flag("--dry-run,-n", raw.invocation.dry_run, text);
 }
 
 void add_force(App* sub, Raw& raw) {
@@ -93,6 +93,35 @@ void add_replication(App& app, Command command, Raw& raw) {
     return;
   }
   sub->add_flag("--full", raw.invocation.full, "copy the whole database instead of rows: for a target that is damaged");
+}
+
+App* add_config_action(App* config, const std::string& name, const std::string& description, ConfigAction action, Raw& raw) {
+  auto* sub = config->add_subcommand(name, description);
+  sub->fallthrough();
+  sub->callback([&raw, action] { raw.invocation.config_action = action; });
+  return sub;
+}
+
+void add_config(App& app, Raw& raw) {
+  auto& in = raw.invocation;
+  auto* config = add_command(app, Command::config, raw);
+  config->require_subcommand(1);
+  add_config_action(config, "check", "name all that is wrong with the configuration, with file and line", ConfigAction::check, raw);
+  add_config_action(config, "show", "show every setting that is in force, and where it comes from", ConfigAction::show, raw);
+  auto* init = add_config_action(config, "init", "write a configuration; asks only what cannot be found out", ConfigAction::init, raw);
+  auto* import = add_config_action(config, "import", "take over the settings of the old gravity-sync script", ConfigAction::import, raw);
+  for (auto* sub : {init, import}) {
+    add_dry_run(sub, raw, "print it, and write nothing");
+    sub->add_flag("--force", in.force, "replace settings that are there; they are kept beside it");
+  }
+  init->add_option("--host", in.first.host, "the other Pi-hole's address or name")->type_name("HOST");
+  init->add_option("--name", in.first.name, "what to call it (default: the same)")->type_name("NAME");
+  init->add_option("--port", in.first.port, "its SSH port")->type_name("PORT")->check(CLI::Range(1, 65535));
+  init->add_option("--mode", in.first.mode, "what the daemon does with it: sync, pull or push (default: sync)")->type_name("MODE");
+  init->add_option("--container", in.first.container, "the container that this host's Pi-hole runs in")->type_name("NAME");
+  init->add_option("--directory", in.first.directory, "the directory of this host's Pi-hole")->type_name("DIRECTORY");
+  init->add_flag("--no-peer", in.first.no_peer, "configure no peer");
+  import->add_option("FILE", in.file, "its configuration (default: /etc/gravity-sync/gravity-sync.conf)")->type_name(" ");
 }
 
 void add_commands(App& app, Raw& raw) {
@@ -135,6 +164,15 @@ void add_commands(App& app, Raw& raw) {
   trust->add_option("--fingerprint", in.fingerprint, "the fingerprint that you compared, as ssh-keygen -l prints it")
       ->type_name("SHA256:…");
 
+  add_command(app, Command::key, raw);
+  auto* accept = add_command(app, Command::accept, raw);
+  accept->add_option("NAME", in.peer, "what the other Pi-hole is called here")->type_name(" ")->required();
+  accept->add_option("FILE", in.file, "the file with its public key; - or nothing: standard input")->type_name(" ");
+  auto* read_only = accept->add_flag("--read-only", in.read_only, "let it read, but change nothing");
+  accept->add_flag("--remove", in.remove, "let it in no more")->excludes(read_only);
+
+  add_peer(add_command(app, Command::doctor, raw), raw);
+  add_config(app, raw);
   add_command(app, Command::version, raw);
 
   add_command(app, Command::daemon, raw);

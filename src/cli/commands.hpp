@@ -28,6 +28,12 @@ bool pause_by_daemon(const Invocation& invocation, Output& output);
 ExitCode run_pause(Context& context);
 /// Passes what sshd gave us on to the daemon. False when there is none: then the agent serves by itself.
 bool relay_to_daemon(const Invocation& invocation);
+ExitCode run_key(Context& context);
+/// The keys of peers are this host's matter, not its Pi-hole's.
+ExitCode run_accept(const Invocation& invocation, Output& output);
+/// Goes on where a Context cannot be had.
+ExitCode run_doctor(const Invocation& invocation, Output& output);
+ExitCode run_config(const Invocation& invocation, Output& output);
 ExitCode run_version(Output& output);
 
 }  // namespace gsync::cli

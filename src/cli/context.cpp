@@ -76,6 +76,14 @@ std::string_view name_of(Command command) {
       return "sync";
     case Command::forget:
       return "forget";
+    case Command::key:
+      return "key";
+    case Command::accept:
+      return "accept";
+    case Command::config:
+      return "config";
+    case Command::doctor:
+      return "doctor";
   }
   return "";
 }

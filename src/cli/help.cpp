@@ -8,7 +8,7 @@
 namespace gsync::cli {
 namespace {
 
-constexpr std::array<CommandHelp, 17> commands{{
+constexpr std::array<CommandHelp, 21> commands{{
     {Command::sync, "sync", "give each the edits of the other (what gravity-sync alone does)",
      "Merges this Pi-hole and the peer row by row, so that no edit of either is lost: what was added, changed or deleted\n"
      "on one of them since their last sync is done on the other too. Where both edited the same field, --prefer or\n"
@@ -45,6 +45,14 @@ constexpr std::array<CommandHelp, 17> commands{{
      "one, what is not synced here and why, and which peers are configured. The first thing to run on a new host.",
      "Example:\n"
      "  sudo gravity-sync info"},
+    {Command::doctor, "doctor", "check everything that can go wrong, and say how to mend it",
+     "Looks at the configuration, the Pi-hole, FTL, files, disk, service and sockets of this host, and at each peer (or the\n"
+     "one that is named): can it be reached, is its host key trusted, does it let our key in and for the agent only. One line\n"
+     "each, with what to do about what is wrong. Changes nothing. Exits with 1 when something is wrong.",
+     "Examples:\n"
+     "  sudo gravity-sync doctor\n"
+     "  sudo gravity-sync doctor ph1\n"
+     "  sudo gravity-sync doctor --quiet        what is not as it should be, and nothing else"},
     {Command::forget, "forget", "forget the syncs with a Pi-hole that is gone or renamed",
      "Forgets that this Pi-hole was ever synced both ways with NAME. Nothing is changed on either. A later `sync` with it\n"
      "begins as the first one did.",
@@ -80,6 +88,31 @@ constexpr std::array<CommandHelp, 17> commands{{
      "  sudo gravity-sync trust ph1\n"
      "  sudo gravity-sync trust ph1 --fingerprint SHA256:0Cp2...\n"
      "  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub     on ph1: what to compare it with"},
+    {Command::key, "key", "print this Pi-hole's public SSH key; make the key if there is none",
+     "Prints the public half of the key that this Pi-hole logs in to its peers with. Where there is none, makes an ed25519\n"
+     "key in the state directory. The private half never leaves this host.",
+     "Examples:\n"
+     "  sudo gravity-sync key\n"
+     "  sudo gravity-sync key | ssh admin@ph1 sudo gravity-sync accept ph2"},
+    {Command::accept, "accept", "let another Pi-hole log in to this one with its key",
+     "Lets the Pi-hole NAME log in to this host's account gravity-sync with its public key, which `key` prints there. The\n"
+     "key is good for gravity-sync's agent and for nothing else: no shell, no forwarding. What let NAME or that key in\n"
+     "before is replaced. The private key of NAME is then as good as the right to edit this Pi-hole's lists and records.",
+     "Examples:\n"
+     "  sudo gravity-sync accept ph2 ph2.pub\n"
+     "  sudo gravity-sync accept ph2 --read-only        reads the key from the terminal; ph2 can only pull\n"
+     "  sudo gravity-sync accept ph2 --remove"},
+    {Command::config, "config", "check, show, begin or take over a configuration",
+     "`config check` names all that is wrong with the configuration. `config show` shows every setting that is in force and\n"
+     "where it comes from. `config init` writes a first one: it finds the Pi-hole, and asks for the other one's address.\n"
+     "`config import` reads the settings of the gravity-sync script (4.0 and before), which is retired, and says what has\n"
+     "no counterpart.",
+     "Examples:\n"
+     "  sudo gravity-sync config check\n"
+     "  gravity-sync config show\n"
+     "  sudo gravity-sync config init\n"
+     "  sudo gravity-sync config init --host 192.168.1.3 --name ph2 --mode sync\n"
+     "  sudo gravity-sync config import /etc/gravity-sync/gravity-sync.conf --dry-run"},
     {Command::daemon, "daemon", "keep this Pi-hole and its peers the same, all the time",
      "Runs until it is stopped, and does with each peer what its `mode` in the configuration says: `pull` follows the\n"
      "peer about a second after each change there, `push` makes the peer follow, `sync` gives each the edits of the\n"
@@ -146,7 +179,7 @@ std::string_view program_description() {
 }
 
 std::string_view program_footer() {
-  return "Begin with: gravity-sync info, then compare, then pull --dry-run. `gravity-sync COMMAND --help` has examples.\n"
+  return "Begin with: gravity-sync doctor, then compare, then pull --dry-run. `gravity-sync COMMAND --help` has examples.\n"
          "Run as root, a command becomes the owner of the Pi-hole's database first.\n"
          "\n"
          "Exit codes:\n"

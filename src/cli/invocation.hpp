@@ -28,7 +28,24 @@ enum class Command {
   worker,
   serve,
   compile,
-  forget
+  forget,
+  key,
+  accept,
+  config,
+  doctor
+};
+
+enum class ConfigAction { check, show, init, import };
+
+/// What `config init` is told, so that it need not ask.
+struct FirstConfig {
+  std::string host;
+  std::string name;
+  std::uint16_t port = 0;
+  std::string mode;
+  std::string container;
+  std::string directory;
+  bool no_peer = false;
 };
 
 /// What the command line says, checked and typed. Options that a command does not have keep their defaults.
@@ -59,7 +76,11 @@ struct Invocation {
   std::string prefer;              ///< sync: a node's name
   std::optional<std::int64_t> id;  ///< history --id, restore ID
   std::string fingerprint;         ///< trust
-  bool read_only = false;          ///< agent
+  bool read_only = false;          ///< agent, accept
+  std::string file;                ///< accept, config import
+  bool remove = false;             ///< accept
+  ConfigAction config_action = ConfigAction::check;
+  FirstConfig first;
   int root_helper = -1;            ///< worker, serve: a descriptor
   int container_helper = -1;       ///< worker, serve: a descriptor
 };

@@ -1,6 +1,7 @@
 #include "output.hpp"
 
 #include <fmt/format.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -15,6 +16,15 @@ bool is_terminal(std::FILE* file) {
   if (::isatty(::fileno(file)) != 1) return false;
   const char* term = std::getenv("TERM");
   return term && std::string_view(term) != "dumb";
+}
+
+/// A terminal in an old locale would print two or three wrong letters for each.
+bool shows_signs() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value && *value) return ::strcasestr(value, "utf-8") || ::strcasestr(value, "utf8");
+  }
+  return false;
 }
 
 /// https://no-color.org: set and not empty.
@@ -65,6 +75,11 @@ void Output::lines(const std::vector<Line>& lines) {
 void Output::done(std::string_view text) {
   if (options_.json || options_.quiet) return;
   print_marked(out_, out_terminal_, "✓ ", "", text, Style::added);
+}
+
+void Output::mark(std::string_view sign, std::string_view word, std::string_view text, Style style) {
+  if (options_.json || (options_.quiet && style == Style::added)) return;
+  print_marked(out_, out_terminal_ && shows_signs(), sign, word, text, style);
 }
 
 void Output::step(std::string_view text) {

@@ -39,6 +39,8 @@ class Output {
   void say(std::string_view text) { line({std::string(text), Style::plain}); }
   /// A result that is good: with ✓.
   void done(std::string_view text);
+  /// A line with a sign where a terminal can show it, else with a word. With --quiet only what is not Style::added.
+  void mark(std::string_view sign, std::string_view word, std::string_view text, Style style);
   /// One step of the work as it begins.
   void step(std::string_view text);
   /// Only with --verbose.

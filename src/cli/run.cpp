@@ -20,6 +20,9 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
   if (invocation.command == Command::status) return run_status(invocation, output);
   if (invocation.command == Command::monitor) return run_monitor(invocation, output);
   if (invocation.command == Command::agent && relay_to_daemon(invocation)) return ExitCode::done;
+  if (invocation.command == Command::accept) return run_accept(invocation, output);
+  if (invocation.command == Command::config) return run_config(invocation, output);
+  if (invocation.command == Command::doctor) return run_doctor(invocation, output);
   const bool pauses = invocation.command == Command::pause || invocation.command == Command::resume;
   if (pauses && pause_by_daemon(invocation, output)) return ExitCode::done;
   Context context(invocation, output);
@@ -44,6 +47,8 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
       return run_restore(context);
     case Command::trust:
       return run_trust(context);
+    case Command::key:
+      return run_key(context);
     case Command::agent:
       return run_agent(context);
     case Command::daemon:
@@ -60,6 +65,9 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
     case Command::status:
     case Command::monitor:
     case Command::version:
+    case Command::accept:
+    case Command::config:
+    case Command::doctor:
       break;
   }
   return ExitCode::failed;

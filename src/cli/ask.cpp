@@ -1,0 +1,36 @@
+#include "ask.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "gsync/util/text.hpp"
+
+namespace gsync::cli {
+
+bool can_ask() {
+  return ::isatty(0) == 1 && ::isatty(2) == 1;
+}
+
+std::string ask(Output& output, const std::string& question, const std::string& otherwise) {
+  output.step(otherwise.empty() ? question : fmt::format("{} [{}]", question, otherwise));
+  std::string line;
+  char c = 0;
+  // Byte by byte: what is typed ahead belongs to the next question.
+  while (line.size() < 4096) {
+    const auto n = ::read(0, &c, 1);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) throw Error(ErrorCode::cancelled, "there was no answer", "nothing was changed");
+    if (c == '\n') break;
+    line += c;
+  }
+  const auto answer = std::string(util::trim(line));
+  return answer.empty() ? otherwise : answer;
+}
+
+bool confirm(Output& output, const std::string& question) {
+  return ask(output, question + " (yes or no)", "no") == "yes";
+}
+
+}  // namespace gsync::cli

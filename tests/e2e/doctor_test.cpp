@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "gsync/util/subprocess.hpp"
+#include "support/ftl_process.hpp"
+#include "support/paths.hpp"
+#include "support/two_nodes_test.hpp"
+
+namespace gsync {
+namespace {
+
+using test::contains;
+
+class Doctor : public test::TwoNodesTest {
+ protected:
+  static int wrong_lines(const test::CommandResult& result) {
+    int count = 0;
+    for (std::size_t at = 0; (at = result.output.find("wrong  ", at)) != std::string::npos; ++at) ++count;
+    return count;
+  }
+};
+
+TEST_F(Doctor, FindsNothingWrongWithTwoThatWork) {
+  test::TwoNodes nodes;
+  test::FtlProcess ftl(nodes.ph2);
+  ASSERT_EQ(nodes.run({"pull"}).exit_code, 0);
+  const auto result = nodes.run({"doctor"});
+  EXPECT_EQ(result.exit_code, 0) << result.output << result.errors;
+  EXPECT_EQ(wrong_lines(result), 0) << result.output;
+  for (const std::string line : {"ok     FTL: ", "ok     peer ph1: lets our key in",
+                                 "ok     disk: ", "ok     database: ", "ok     files: ", "hint   peer ph1: our key opens a shell there"})
+    EXPECT_TRUE(contains(result.output, line)) << line << " in\n" << result.output;
+  const auto quiet = nodes.run({"doctor", "--quiet"});
+  EXPECT_FALSE(contains(quiet.output, "ok     ")) << quiet.output;
+  EXPECT_TRUE(contains(quiet.output, "hint   ")) << quiet.output;
+  EXPECT_TRUE(contains(nodes.run({"doctor", "--json"}).output, "\"verdict\": \"hint\""));
+}
+
+TEST_F(Doctor, SeesThatAKeyIsGoodForTheAgentOnly) {
+  test::TwoNodes first;
+  test::TwoNodesOptions options;
+  // Another pair's agent serves as well as its own.
+  options.sshd.key_options = fmt::format("restrict,command=\"{}\"", first.agent_command());
+  test::TwoNodes nodes(options);
+  ASSERT_EQ(nodes.run({"compare"}).exit_code, 0);
+  const auto result = nodes.run({"doctor"});
+  EXPECT_TRUE(contains(result.output, "ok     peer ph1: runs the agent for our key, whatever is asked for")) << result.output;
+  EXPECT_FALSE(contains(result.output, "opens a shell")) << result.output;
+}
+
+TEST_F(Doctor, ChangesNothing) {
+  test::TwoNodes nodes;
+  ASSERT_EQ(nodes.run({"pull"}).exit_code, 0);
+  const auto before = test::files_below({nodes.ph2.root()});
+  nodes.run({"doctor"});
+  auto after = test::files_below({nodes.ph2.root()});
+  // Its own directory is where it tries what the filesystem can do.
+  const auto own = [&](const std::string& line) { return line.starts_with(nodes.ph2.directory() + "/.gravity-sync: "); };
+  auto expected = before;
+  std::erase_if(expected, own);
+  std::erase_if(after, own);
+  EXPECT_EQ(after, expected);
+}
+
+TEST_F(Doctor, ChangesNothingOnAFreshHost) {
+  test::PiholeDirectory pihole;
+  std::filesystem::remove_all(pihole.state());
+  const auto before = test::files_below({pihole.root()});
+  const auto result =
+      util::run({.argv = {test::paths::binary, "--config", pihole.config(), "doctor"}}, util::Deadline::in(std::chrono::seconds(60)));
+  EXPECT_TRUE(contains(result.output, "sudo gravity-sync key")) << result.output;
+  EXPECT_EQ(test::files_below({pihole.root()}), before);
+}
+
+TEST_F(Doctor, NamesWhatIsWrongAndGoesOn) {
+  test::TwoNodes nodes;
+  ASSERT_EQ(nodes.run({"pull"}).exit_code, 0);
+  nodes.sshd.stop();
+  test::write_text(nodes.ph2.gravity() + "-wal", "x");
+  const auto result = nodes.run({"doctor"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.output, "wrong  database: ")) << result.output;
+  EXPECT_TRUE(contains(result.output, "wrong  FTL: ")) << result.output << "nothing runs there";
+  EXPECT_TRUE(contains(result.output, "wrong  peer ph1: ")) << result.output;
+  EXPECT_TRUE(contains(result.output, "ok     disk: ")) << result.output;
+}
+
+TEST_F(Doctor, TellsAnUnknownHostKeyFromAChangedOne) {
+  test::TwoNodes nodes;
+  const auto line = nodes.sshd.known_hosts_line();
+  std::filesystem::remove(nodes.known_hosts());
+  const auto unknown = nodes.run({"doctor"});
+  EXPECT_EQ(unknown.exit_code, 1);
+  EXPECT_TRUE(contains(unknown.output, "is not trusted yet: ssh-ed25519 SHA256:")) << unknown.output;
+  EXPECT_TRUE(contains(unknown.output, "sudo gravity-sync trust ph1")) << unknown.output;
+  test::Sshd other;
+  test::write_text(nodes.known_hosts(), line.substr(0, line.find(' ')) + " " + other.host_public_key() + "\n", 0600);
+  EXPECT_TRUE(contains(nodes.run({"doctor"}).output, "HAS CHANGED"));
+}
+
+TEST_F(Doctor, SaysThatAKeyIsNotLetIn) {
+  test::TwoNodes nodes;
+  test::PeerOptions peer;
+  peer.identity = nodes.ph2.state() + "/other";
+  test::make_key(*peer.identity);
+  nodes.set_peer(peer);
+  const auto result = nodes.run({"doctor", "ph1"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.output, "does not accept our key")) << result.output;
+  EXPECT_EQ(nodes.run({"doctor", "ph7"}).exit_code, 2) << "no such peer";
+}
+
+TEST_F(Doctor, SeesThatAReadOnlyPeerIsAskedForMore) {
+  test::TwoNodes nodes;
+  test::PeerOptions peer;
+  peer.remote_command = nodes.agent_command() + " --read-only";
+  nodes.set_peer(peer);
+  EXPECT_EQ(wrong_lines(nodes.run({"doctor"})), 1) << "FTL does not run";
+  peer.lines = "mode = \"sync\"";
+  nodes.set_peer(peer);
+  EXPECT_TRUE(contains(nodes.run({"doctor"}).output, "lets us read and change nothing"));
+}
+
+TEST_F(Doctor, LooksAtTheRestWhereTheConfigurationIsWrong) {
+  test::PiholeDirectory pihole;
+  test::write_text(pihole.config(), "[sync]\nprefr = 1\n[nonsense]\n");
+  const auto result =
+      util::run({.argv = {test::paths::binary, "--config", pihole.config(), "doctor"}}, util::Deadline::in(std::chrono::seconds(60)));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.output, pihole.config() + ":2: ")) << result.output;
+  EXPECT_TRUE(contains(result.output, pihole.config() + ":3: ")) << result.output;
+  EXPECT_TRUE(contains(result.output, " Pi-hole: ")) << result.output;
+}
+
+TEST_F(Doctor, NamesFilesThatTheOwnerCannotUse) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files to somebody else";
+  test::TwoNodes nodes;
+  ASSERT_EQ(nodes.run({"pull"}).exit_code, 0);
+  constexpr uid_t owner = 54321;
+  nodes.ph2.give_to(owner, owner);
+  const auto strange = nodes.ph2.directory() + "/.gravity-sync/shadow.db";
+  ASSERT_EQ(::chown(strange.c_str(), 0, 0), 0);
+  const auto result = nodes.run({"doctor"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.output, "wrong  files: " + strange)) << result.output;
+}
+
+}  // namespace
+}  // namespace gsync
