@@ -32,7 +32,7 @@ class Formatter final : public CLI::Formatter {
   std::string make_subcommand(const App* sub) const override {
     for (const auto& help : all_commands())
       if (help.name == sub->get_name()) return fmt::format("  {:<10}{}\n", help.name, help.summary);
-    return {};
+    return fmt::format("  {:<10}{}\n", sub->get_name(), sub->get_description());
   }
 };
 
@@ -97,6 +97,7 @@ void add_replication(App& app, Command command, Raw& raw) {
 
 App* add_config_action(App* config, const std::string& name, const std::string& description, ConfigAction action, Raw& raw) {
   auto* sub = config->add_subcommand(name, description);
+  sub->group("Commands");
   sub->fallthrough();
   sub->callback([&raw, action] { raw.invocation.config_action = action; });
   return sub;
@@ -173,6 +174,15 @@ void add_commands(App& app, Raw& raw) {
 
   add_peer(add_command(app, Command::doctor, raw), raw);
   add_config(app, raw);
+  auto* automatic = add_command(app, Command::automatic, raw);
+  automatic
+      ->add_option_function<std::string>(
+          "WHAT", [&in](const std::string& word) { in.on = word == "on"; }, "on or off")
+      ->type_name(" ")
+      ->required()
+      ->check(CLI::IsMember({"on", "off"}));
+  auto* purge = add_command(app, Command::purge, raw);
+  purge->add_flag("--yes", in.yes, "do not ask");
   add_command(app, Command::version, raw);
 
   add_command(app, Command::daemon, raw);

@@ -31,6 +31,8 @@ bool relay_to_daemon(const Invocation& invocation);
 ExitCode run_key(Context& context);
 /// The keys of peers are this host's matter, not its Pi-hole's.
 ExitCode run_accept(const Invocation& invocation, Output& output);
+ExitCode run_auto(const Invocation& invocation, Output& output);
+ExitCode run_purge(const Invocation& invocation, Output& output);
 /// Goes on where a Context cannot be had.
 ExitCode run_doctor(const Invocation& invocation, Output& output);
 ExitCode run_config(const Invocation& invocation, Output& output);

@@ -84,6 +84,10 @@ std::string_view name_of(Command command) {
       return "config";
     case Command::doctor:
       return "doctor";
+    case Command::automatic:
+      return "auto";
+    case Command::purge:
+      return "purge";
   }
   return "";
 }

@@ -8,7 +8,7 @@
 namespace gsync::cli {
 namespace {
 
-constexpr std::array<CommandHelp, 21> commands{{
+constexpr std::array<CommandHelp, 23> commands{{
     {Command::sync, "sync", "give each the edits of the other (what gravity-sync alone does)",
      "Merges this Pi-hole and the peer row by row, so that no edit of either is lost: what was added, changed or deleted\n"
      "on one of them since their last sync is done on the other too. Where both edited the same field, --prefer or\n"
@@ -113,6 +113,20 @@ constexpr std::array<CommandHelp, 21> commands{{
      "  sudo gravity-sync config init\n"
      "  sudo gravity-sync config init --host 192.168.1.3 --name ph2 --mode sync\n"
      "  sudo gravity-sync config import /etc/gravity-sync/gravity-sync.conf --dry-run"},
+    {Command::automatic, "auto", "have this Pi-hole synced by itself, or not any more",
+     "`auto on` starts the daemon now and whenever this host starts. Where the Pi-hole does not belong to the user pihole or\n"
+     "is not in /etc/pihole, it writes what systemd has to know. Without systemd, cron syncs every five minutes.\n"
+     "`auto off` takes that back; nothing else changes.",
+     "Examples:\n"
+     "  sudo gravity-sync auto on\n"
+     "  sudo gravity-sync auto off"},
+    {Command::purge, "purge", "take everything of gravity-sync away from this host",
+     "Takes away the service, the keys, the account of the peers, the history and the kept versions, the configuration, and\n"
+     "what is beside gravity.db. Nothing of Pi-hole's is touched, and DNS goes on. Asks first. The program itself is left to\n"
+     "the package manager.",
+     "Examples:\n"
+     "  sudo gravity-sync purge\n"
+     "  sudo gravity-sync purge --yes"},
     {Command::daemon, "daemon", "keep this Pi-hole and its peers the same, all the time",
      "Runs until it is stopped, and does with each peer what its `mode` in the configuration says: `pull` follows the\n"
      "peer about a second after each change there, `push` makes the peer follow, `sync` gives each the edits of the\n"

@@ -32,7 +32,9 @@ enum class Command {
   key,
   accept,
   config,
-  doctor
+  doctor,
+  automatic,
+  purge
 };
 
 enum class ConfigAction { check, show, init, import };
@@ -79,6 +81,8 @@ struct Invocation {
   bool read_only = false;          ///< agent, accept
   std::string file;                ///< accept, config import
   bool remove = false;             ///< accept
+  bool on = false;                 ///< auto
+  bool yes = false;                ///< purge
   ConfigAction config_action = ConfigAction::check;
   FirstConfig first;
   int root_helper = -1;            ///< worker, serve: a descriptor

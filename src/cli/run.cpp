@@ -22,6 +22,8 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
   if (invocation.command == Command::agent && relay_to_daemon(invocation)) return ExitCode::done;
   if (invocation.command == Command::accept) return run_accept(invocation, output);
   if (invocation.command == Command::config) return run_config(invocation, output);
+  if (invocation.command == Command::automatic) return run_auto(invocation, output);
+  if (invocation.command == Command::purge) return run_purge(invocation, output);
   if (invocation.command == Command::doctor) return run_doctor(invocation, output);
   const bool pauses = invocation.command == Command::pause || invocation.command == Command::resume;
   if (pauses && pause_by_daemon(invocation, output)) return ExitCode::done;
@@ -68,6 +70,8 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
     case Command::accept:
     case Command::config:
     case Command::doctor:
+    case Command::automatic:
+    case Command::purge:
       break;
   }
   return ExitCode::failed;

@@ -89,7 +89,7 @@ TEST(APeersSection, IsReadAsThePeerThatItWasMadeOf) {
 }
 
 TEST(FaultsOfAConfiguration, AreAllNamedWithTheirLines) {
-  const auto faults = faults_in("[sync]\nprefr = \"x\"\nshrink_percent = 700\n[nod]\n[[peer]]\nname = \"a b\"\n", "x.toml");
+  const auto faults = faults_in("[sync]\nprefr = \"x\"\nrun_gravity = true\nshrink_percent = 700\n[nod]\n[[peer]]\nname = \"a b\"\n", "x.toml");
   std::vector<std::string> all;
   for (const auto& fault : faults) all.emplace_back(fault.what());
   ASSERT_EQ(all.size(), 5u);

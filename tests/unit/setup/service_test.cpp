@@ -1,0 +1,67 @@
+#include "gsync/setup/service.hpp"
+
+#include <gtest/gtest.h>
+
+#include "gsync/util/error.hpp"
+#include "support/paths.hpp"
+#include "support/temp_directory.hpp"
+
+namespace gsync::setup {
+namespace {
+
+/// A Pi-hole 6 of somebody whom no passwd knows.
+pihole::Installation installation_in(const std::string& directory) {
+  pihole::Installation installation;
+  installation.directory = directory;
+  installation.gravity_database = directory + "/gravity.db";
+  installation.owner = 54321;
+  installation.group = 54322;
+  return installation;
+}
+
+const std::string service_drop_in = "/etc/systemd/system/gravity-sync.service.d/auto.conf";
+
+TEST(TheService, RunsAsTheOwnerByNumberWhereHeIsNotTheUserPihole) {
+  const auto plan = plan_service({}, installation_in("/srv/pi hole/100%"));
+  ASSERT_EQ(plan.drop_ins.size(), 3u);
+  const auto& text = plan.drop_ins.at(service_drop_in);
+  EXPECT_NE(text.find("\nUser=54321\nGroup=54322\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\"-/srv/pi hole/100%%\""), std::string::npos) << text;
+  EXPECT_EQ(text.find("ProtectHome"), std::string::npos) << text;
+  EXPECT_NE(plan.drop_ins.at("/etc/systemd/system/gravity-sync-agent.socket.d/auto.conf").find("SocketUser=54321"), std::string::npos);
+  EXPECT_EQ(plan.on.size(), 3u);
+  EXPECT_TRUE(plan.off.empty());
+  EXPECT_NE(plan_service({}, installation_in("/home/me/pihole")).drop_ins.at(service_drop_in).find("ProtectHome=no"), std::string::npos);
+}
+
+TEST(TheService, IsStartedByRootWhereRecordsAskForIt) {
+  auto installation = installation_in("/etc/pihole");
+  installation.generation = pihole::Generation::v5;
+  const auto plan = plan_service({}, installation);
+  const auto packaged = test::read_text(std::string(test::paths::source) + "/packaging/systemd/started-by-root.conf");
+  ASSERT_EQ(plan.drop_ins.size(), 1u);
+  EXPECT_EQ(plan.drop_ins.begin()->second, packaged);
+  EXPECT_EQ(plan.on, std::vector<std::string>{"gravity-sync.service"});
+  EXPECT_EQ(plan.off.size(), 2u);
+  EXPECT_FALSE(plan.why.empty());
+}
+
+TEST(TheService, CannotFollowEveryConfiguration) {
+  config::Config config;
+  config.daemon.run_directory = "/run/elsewhere";
+  EXPECT_THROW(plan_service(config, installation_in("/etc/pihole")), Error);
+  EXPECT_THROW(plan_service({}, installation_in("/srv/a\nExecStart=/bin/sh")), Error);
+}
+
+TEST(ACrontab, HasALineForEachPeer) {
+  const auto config = config::parse("[[peer]]\nname = \"a\"\nhost = \"a\"\nmode = \"sync\"\n[[peer]]\nname = \"b\"\nhost = \"b\"\n",
+                                    "/etc/gravity-sync/gravity-sync.toml");
+  const auto table = cron_table(config, "/usr/bin/gravity-sync");
+  EXPECT_NE(table.find("\n*/5 * * * * root /usr/bin/gravity-sync sync a --cron --quiet\n"), std::string::npos) << table;
+  EXPECT_NE(table.find("\n*/5 * * * * root /usr/bin/gravity-sync pull b --cron --quiet\n"), std::string::npos) << table;
+  EXPECT_THROW(cron_table({}, "/usr/bin/gravity-sync"), Error) << "nobody to sync with";
+  EXPECT_THROW(cron_table(config, "/usr/bin/100%"), Error);
+}
+
+}  // namespace
+}  // namespace gsync::setup
