@@ -105,7 +105,9 @@ Context::Context(const Invocation& invocation, Output& output)
     // without.
     if (installation_.generation == pihole::Generation::v5) root_helper_ = pihole::start_root_helper(installation_);
     if (installation_.container) installation_.container->keep_rights();
-    keep_reachable(installation_.directories(), installation_.owner, installation_.group);
+    auto directories = installation_.directories();
+    std::erase_if(directories, [](const std::string& path) { return ::access(path.c_str(), F_OK) != 0; });
+    keep_reachable(directories, installation_.owner, installation_.group);
   }
   std::optional<gid_t> agent_group;
   if (::geteuid() == 0 && invocation.command == Command::daemon) {

@@ -96,6 +96,7 @@ constexpr Shown<SyncConfig> sync_values[] = {
     {"components", [](const SyncConfig& c) { return components(c.components); }},
     {"prefer", [](const SyncConfig& c) { return text(c.prefer); }},
     {"keep_local", [](const SyncConfig& c) { return list(c.keep_local.patterns()); }},
+    {"settings", [](const SyncConfig& c) { return list(c.settings); }},
     {"run_gravity", [](const SyncConfig& c) { return std::string(c.run_gravity ? "true" : "false"); }},
     {"shrink_percent", [](const SyncConfig& c) { return std::to_string(c.shrink.share_percent); }},
     {"shrink_handful", [](const SyncConfig& c) { return std::to_string(c.shrink.handful); }},

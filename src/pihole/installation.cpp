@@ -322,7 +322,7 @@ void locate_dns_port(Installation& found, std::optional<std::uint16_t> configure
 std::vector<std::string> Installation::directories() const {
   std::vector<std::string> all;
   for (const auto& path : {directory, directory_of(gravity_database), directory_of(gravity_named), dnsmasq_directory}) {
-    if (!path.empty() && std::find(all.begin(), all.end(), path) == all.end() && ::access(path.c_str(), F_OK) == 0) all.push_back(path);
+    if (!path.empty() && std::find(all.begin(), all.end(), path) == all.end()) all.push_back(path);
   }
   return all;
 }

@@ -76,8 +76,10 @@ void run_as_owner(ServicePlan& plan, const config::Config& config, const pihole:
       "# Written by `gravity-sync auto on`.\n[Unit]\nConditionPathExists=\n\n[Service]\nUser={}\nGroup={}\nReadWritePaths={}\n{}",
       installation.owner, installation.group, fmt::join(words, " "), home ? "ProtectHome=no\n" : "");
   for (const char* socket : {units[0], units[1]})
-    plan.drop_ins[drop_in(socket, owner_drop_in)] =
-        fmt::format("# Written by `gravity-sync auto on`.\n[Socket]\nSocketUser={}\n", installation.owner);
+    plan.drop_ins[drop_in(socket, owner_drop_in)] = fmt::format(
+        "# Written by `gravity-sync auto on`.\n[Socket]\nExecStartPre=\n"
+        "ExecStartPre=/usr/bin/install -d -m 0755 -o {0} -g {1} /run/gravity-sync\nSocketUser={0}\n",
+        installation.owner, installation.group);
   plan.why = fmt::format("the service runs as user {}, who owns {}", installation.owner, installation.directory);
 }
 

@@ -55,7 +55,7 @@ struct Installation {
   uid_t owner = 0;                ///< of the gravity.db file, or of its directory when it is missing
   gid_t group = 0;
 
-  /// Those that we work in.
+  /// Those that we work in, whether they are there or not.
   std::vector<std::string> directories() const;
   std::string toml_path() const { return directory + "/pihole.toml"; }
   /// v5 only: custom.list and two files in the dnsmasq directory. Settings have none.

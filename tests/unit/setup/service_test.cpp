@@ -28,7 +28,11 @@ TEST(TheService, RunsAsTheOwnerByNumberWhereHeIsNotTheUserPihole) {
   EXPECT_NE(text.find("\nUser=54321\nGroup=54322\n"), std::string::npos) << text;
   EXPECT_NE(text.find("\"-/srv/pi hole/100%%\""), std::string::npos) << text;
   EXPECT_EQ(text.find("ProtectHome"), std::string::npos) << text;
-  EXPECT_NE(plan.drop_ins.at("/etc/systemd/system/gravity-sync-agent.socket.d/auto.conf").find("SocketUser=54321"), std::string::npos);
+  const auto& socket = plan.drop_ins.at("/etc/systemd/system/gravity-sync-agent.socket.d/auto.conf");
+  EXPECT_NE(socket.find("\nSocketUser=54321\n"), std::string::npos) << socket;
+  EXPECT_NE(socket.find("\nExecStartPre=\nExecStartPre=/usr/bin/install -d -m 0755 -o 54321 -g 54322 /run/gravity-sync\n"),
+            std::string::npos)
+      << "what the packaged unit does for the user pihole must go: " << socket;
   EXPECT_EQ(plan.on.size(), 3u);
   EXPECT_TRUE(plan.off.empty());
   EXPECT_NE(plan_service({}, installation_in("/home/me/pihole")).drop_ins.at(service_drop_in).find("ProtectHome=no"), std::string::npos);
