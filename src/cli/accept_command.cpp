@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "commands.hpp"
@@ -50,7 +51,7 @@ ExitCode remove_peer(const setup::SshAccount& account, const std::string& peer, 
     throw Error(ErrorCode::not_found, fmt::format("{} lets nobody in as {}", account.authorized_keys(), peer),
                 "`sudo gravity-sync doctor` names those whom it lets in");
   if (output.options().json)
-    output.json(accept_json({peer, account.authorized_keys(), {}, false}));
+    output.json(accept_json({peer, account.authorized_keys(), {}, false, true}));
   else
     output.done(fmt::format("{} may not log in to this Pi-hole any more; a connection that stands goes on until it ends", peer));
   return ExitCode::done;
@@ -64,13 +65,16 @@ ExitCode run_accept(const Invocation& invocation, Output& output) {
     throw Error(ErrorCode::config, fmt::format("NAME {}", fault), "letters, digits, '.', '_' and '-' may stand in it");
   const auto account = setup::require_ssh_account();
   if (invocation.remove) return remove_peer(account, invocation.peer, output);
-  const auto key = read_key(invocation.file.empty() ? "-" : invocation.file, output);
+  const auto key = invocation.key.empty() ? read_key(invocation.file.empty() ? "-" : invocation.file, output)
+                                          : ssh::parse_public_key(invocation.key, "--key");
+  const auto before = setup::admitted(account);
+  const bool replaced = std::ranges::any_of(before, [&](const auto& each) { return each.peer == invocation.peer; });
   setup::admit(account, {own_path(), whole_path(invocation.config.value_or("")), invocation.peer, invocation.read_only}, key);
   if (account.shell_refuses())
     output.warn(fmt::format("the shell of {} is {}, so sshd runs nothing for it: sudo usermod --shell /bin/sh {}", setup::ssh_account_name,
                             account.shell, setup::ssh_account_name));
   if (output.options().json)
-    output.json(accept_json({invocation.peer, account.authorized_keys(), key.fingerprint, invocation.read_only}));
+    output.json(accept_json({invocation.peer, account.authorized_keys(), key.fingerprint, invocation.read_only, replaced}));
   else
     output.done(fmt::format("{} may {} this Pi-hole's lists and records with {} {}", invocation.peer,
                             invocation.read_only ? "read" : "read and set", key.type, key.fingerprint));

@@ -1,6 +1,7 @@
 #include "ask.hpp"
 
 #include <fmt/format.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,6 +28,22 @@ std::string ask(Output& output, const std::string& question, const std::string& 
   }
   const auto answer = std::string(util::trim(line));
   return answer.empty() ? otherwise : answer;
+}
+
+std::string ask_secret(Output& output, const std::string& question) {
+  termios before{};
+  if (::tcgetattr(0, &before) != 0) throw_errno(errno, "cannot turn the terminal's echo off");
+  auto silent = before;
+  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  ::tcsetattr(0, TCSAFLUSH, &silent);
+  try {
+    auto answer = ask(output, question, {});
+    ::tcsetattr(0, TCSAFLUSH, &before);
+    return answer;
+  } catch (...) {
+    ::tcsetattr(0, TCSAFLUSH, &before);
+    throw;
+  }
 }
 
 bool confirm(Output& output, const std::string& question) {

@@ -122,11 +122,40 @@ void add_config(App& app, Raw& raw) {
   init->add_option("--container", in.first.container, "the container that this host's Pi-hole runs in")->type_name("NAME");
   init->add_option("--directory", in.first.directory, "the directory of this host's Pi-hole")->type_name("DIRECTORY");
   init->add_flag("--no-peer", in.first.no_peer, "configure no peer");
+  auto* peer = add_config_action(config, "peer", "add a peer, or change one, and leave the rest as it is", ConfigAction::peer, raw);
+  peer->add_option("NAME", in.peer, "what the peer is called here")->type_name(" ")->required();
+  peer->add_option("--host", in.first.host, "its address or name")->type_name("HOST");
+  peer->add_option("--port", in.first.port, "its SSH port")->type_name("PORT")->check(CLI::Range(1, 65535));
+  peer->add_option("--mode", in.first.mode, "what the daemon does with it: sync, pull or push (default: sync)")->type_name("MODE");
+  peer->add_flag("--remove", in.remove, "take it out");
   import->add_option("FILE", in.file, "its configuration (default: /etc/gravity-sync/gravity-sync.conf)")->type_name(" ");
+}
+
+void add_pairing(App& app, Raw& raw) {
+  auto& in = raw.invocation;
+  auto* pair = add_command(app, Command::pair, raw);
+  auto* unpair = add_command(app, Command::unpair, raw);
+  pair->add_option("ADMIN@HOST", in.pair.admin, "who may become root on the other Pi-hole's host, and its address")->type_name(" ")->required();
+  pair->add_option("--name", in.peer, "what to call the other Pi-hole here (default: the host's name)")->type_name("NAME");
+  pair->add_option("--port", in.first.port, "its SSH port")->type_name("PORT")->check(CLI::Range(1, 65535));
+  pair->add_option("--mode", in.first.mode, "what the daemon does with it: sync, pull or push (default: sync)")->type_name("MODE");
+  pair->add_option("--fingerprint", in.fingerprint, "the fingerprint of its host key, as ssh-keygen -l prints it there")
+      ->type_name("SHA256:…");
+  pair->add_flag("--both", in.pair.both, "let the other Pi-hole connect to this one as well");
+  pair->add_option("--own-address", in.pair.own_address, "with --both: this host's address (default: as it is seen there)")->type_name("HOST");
+  pair->add_option("--own-port", in.pair.own_port, "with --both: this host's SSH port")->type_name("PORT")->check(CLI::Range(1, 65535));
+  pair->add_option("--first", in.pair.first, "which side is right now: pull (the other), push (this), both, or nothing yet (default: ask)")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember({"pull", "push", "both", "nothing"}));
+  unpair->add_option("PEER", in.peer, "the peer's name in the configuration")->type_name(" ")->required();
+  unpair->add_option("--admin", in.pair.admin, "who may become root there, to take this Pi-hole's key away")->type_name("ADMIN@HOST");
+  for (auto* sub : {pair, unpair})
+    sub->add_option("--identity,-i", in.pair.identity, "the private key file to log in as ADMIN with")->type_name("FILE");
 }
 
 void add_commands(App& app, Raw& raw) {
   auto& in = raw.invocation;
+  add_pairing(app, raw);
   add_replication(app, Command::sync, raw);
   add_replication(app, Command::pull, raw);
   add_replication(app, Command::push, raw);
@@ -164,11 +193,13 @@ void add_commands(App& app, Raw& raw) {
   add_peer(trust, raw);
   trust->add_option("--fingerprint", in.fingerprint, "the fingerprint that you compared, as ssh-keygen -l prints it")
       ->type_name("SHA256:…");
+  trust->add_flag("--remove", in.remove, "trust its host key no more");
 
   add_command(app, Command::key, raw);
   auto* accept = add_command(app, Command::accept, raw);
   accept->add_option("NAME", in.peer, "what the other Pi-hole is called here")->type_name(" ")->required();
   accept->add_option("FILE", in.file, "the file with its public key; - or nothing: standard input")->type_name(" ");
+  accept->add_option("--key", in.key, "the public key itself, in the place of FILE")->type_name("KEY");
   auto* read_only = accept->add_flag("--read-only", in.read_only, "let it read, but change nothing");
   accept->add_flag("--remove", in.remove, "let it in no more")->excludes(read_only);
 

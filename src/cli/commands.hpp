@@ -32,6 +32,9 @@ ExitCode run_key(Context& context);
 /// The keys of peers are this host's matter, not its Pi-hole's.
 ExitCode run_accept(const Invocation& invocation, Output& output);
 ExitCode run_auto(const Invocation& invocation, Output& output);
+/// Both carry out other commands here and on the other host.
+ExitCode run_pair(const Invocation& invocation, Output& output);
+ExitCode run_unpair(const Invocation& invocation, Output& output);
 ExitCode run_purge(const Invocation& invocation, Output& output);
 /// Goes on where a Context cannot be had.
 ExitCode run_doctor(const Invocation& invocation, Output& output);

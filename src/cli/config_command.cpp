@@ -10,6 +10,7 @@
 #include "gsync/setup/check_config.hpp"
 #include "gsync/setup/first_config.hpp"
 #include "gsync/util/files.hpp"
+#include "gsync/util/text.hpp"
 #include "setup_json.hpp"
 #include "words.hpp"
 
@@ -93,6 +94,13 @@ std::string pihole_section(const Invocation& invocation, Output& output) {
                      config::quoted(pihole.config.container));
 }
 
+config::Mode mode_of(const std::string& word) {
+  if (word.empty() || word == "sync") return config::Mode::sync;
+  if (word == "pull") return config::Mode::pull;
+  if (word == "push") return config::Mode::push;
+  throw Error(ErrorCode::config, fmt::format("the mode '{}' is not sync, pull or push", util::printable(word)), "nothing was changed");
+}
+
 std::string peer_section(const Invocation& invocation, Output& output) {
   const auto& options = invocation.first;
   if (options.no_peer) return {};
@@ -108,9 +116,7 @@ std::string peer_section(const Invocation& invocation, Output& output) {
   peer.port = options.port;
   auto mode = options.mode;
   if (mode.empty() && can_ask()) mode = ask(output, "What the daemon does with it: sync (edits of either), pull or push?", "sync");
-  peer.mode = mode == "push" ? config::Mode::push : mode == "pull" ? config::Mode::pull : config::Mode::sync;
-  if (!mode.empty() && mode != "pull" && mode != "push" && mode != "sync")
-    throw Error(ErrorCode::config, fmt::format("the mode '{}' is not sync, pull or push", mode), "nothing was changed");
+  peer.mode = mode_of(mode);
   return config::peer_section(peer);
 }
 
@@ -154,6 +160,34 @@ ExitCode import(const Invocation& invocation, Output& output) {
   return write(invocation, output, fmt::format("# Taken over from {}.\n{}", file, imported.toml));
 }
 
+ExitCode peer(const Invocation& invocation, Output& output) {
+  const auto path = config::chosen_path(invocation.config);
+  if (invocation.remove) {
+    if (!setup::remove_peer(path, invocation.peer))
+      throw Error(ErrorCode::not_found, fmt::format("{} has no peer {}", path, invocation.peer), "gravity-sync config show lists them");
+    output.done(fmt::format("{} is no peer any more; what runs already reads the configuration with `systemctl reload gravity-sync`",
+                            invocation.peer));
+    return ExitCode::done;
+  }
+  const auto& options = invocation.first;
+  config::PeerConfig wanted;
+  const auto text = util::read_file(path).value_or("");
+  for (const auto& there : config::parse(text, path).peers) {
+    if (there.name == invocation.peer) wanted = there;
+  }
+  const bool fresh = wanted.name.empty();
+  if (fresh && options.host.empty()) throw Error(ErrorCode::config, "a new peer needs its address", "add --host HOST");
+  wanted.name = invocation.peer;
+  if (!options.host.empty()) wanted.host = options.host;
+  if (options.port != 0) wanted.port = options.port;
+  if (fresh || !options.mode.empty()) wanted.mode = mode_of(options.mode);
+  if (setup::write_peer(path, wanted))
+    output.done(fmt::format("wrote {} into {}", wanted.name, path));
+  else
+    output.done(fmt::format("{} has {} as it is already", path, wanted.name));
+  return ExitCode::done;
+}
+
 }  // namespace
 
 ExitCode run_config(const Invocation& invocation, Output& output) {
@@ -166,6 +200,8 @@ ExitCode run_config(const Invocation& invocation, Output& output) {
       return init(invocation, output);
     case ConfigAction::import:
       return import(invocation, output);
+    case ConfigAction::peer:
+      return peer(invocation, output);
   }
   return ExitCode::failed;
 }

@@ -86,6 +86,10 @@ std::string_view name_of(Command command) {
       return "doctor";
     case Command::automatic:
       return "auto";
+    case Command::pair:
+      return "pair";
+    case Command::unpair:
+      return "unpair";
     case Command::purge:
       return "purge";
   }

@@ -77,6 +77,7 @@ ExitCode run_doctor(const Invocation& invocation, Output& output) {
   // These need root's eyes.
   setup::look(all, "service", [&] { return setup::check_service(config); });
   setup::look(all, "SSH account", [&] { return setup::check_account(config); });
+  setup::look(all, "sshd", [] { return setup::check_sshd(); });
   if (installation) {
     setup::look(all, "sockets", [&] { return setup::check_sockets(config, installation->owner); });
     setup::look(all, "blocklist", [&] { return setup::check_weekly_gravity(config, *installation); });

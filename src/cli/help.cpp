@@ -8,7 +8,22 @@
 namespace gsync::cli {
 namespace {
 
-constexpr std::array<CommandHelp, 23> commands{{
+constexpr std::array<CommandHelp, 25> commands{{
+    {Command::pair, "pair", "connect this Pi-hole with another one: keys, configuration, first sync",
+     "Does all that two Pi-holes need to be kept the same: logs in to HOST as ADMIN (by key, agent or a password that ssh asks for\n"
+     "and nobody keeps), has gravity-sync there let this Pi-hole's key in, for its agent and nothing else, writes the [[peer]],\n"
+     "checks it, shows how the two differ, asks which is right, and starts the daemon. Says each step before it; takes back what\n"
+     "it did when one fails. Running it again is harmless.",
+     "Examples:\n"
+     "  sudo gravity-sync pair pi@192.168.1.3\n"
+     "  sudo gravity-sync pair root@ph2.lan --name ph2 --mode pull\n"
+     "  sudo gravity-sync pair pi@192.168.1.3 --fingerprint SHA256:0Cp2... --first push"},
+    {Command::unpair, "unpair", "take the connection with another Pi-hole back",
+     "Takes the peer out of the configuration, its host key and its own key away, and forgets the syncs with it. With --admin it\n"
+     "also has this Pi-hole's key taken away there. Lists and records stay as they are on both.",
+     "Examples:\n"
+     "  sudo gravity-sync unpair ph2\n"
+     "  sudo gravity-sync unpair ph2 --admin pi@192.168.1.3"},
     {Command::sync, "sync", "give each the edits of the other (what gravity-sync alone does)",
      "Merges this Pi-hole and the peer row by row, so that no edit of either is lost: what was added, changed or deleted\n"
      "on one of them since their last sync is done on the other too. Where both edited the same field, --prefer or\n"
@@ -105,6 +120,7 @@ constexpr std::array<CommandHelp, 23> commands{{
     {Command::config, "config", "check, show, begin or take over a configuration",
      "`config check` names all that is wrong with the configuration. `config show` shows every setting that is in force and\n"
      "where it comes from. `config init` writes a first one: it finds the Pi-hole, and asks for the other one's address.\n"
+     "`config peer` adds a peer, changes it or takes it out.\n"
      "`config import` reads the settings of the gravity-sync script (4.0 and before), which is retired, and says what has\n"
      "no counterpart.",
      "Examples:\n"

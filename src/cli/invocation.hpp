@@ -34,10 +34,12 @@ enum class Command {
   config,
   doctor,
   automatic,
-  purge
+  purge,
+  pair,
+  unpair
 };
 
-enum class ConfigAction { check, show, init, import };
+enum class ConfigAction { check, show, init, import, peer };
 
 /// What `config init` is told, so that it need not ask.
 struct FirstConfig {
@@ -48,6 +50,16 @@ struct FirstConfig {
   std::string container;
   std::string directory;
   bool no_peer = false;
+};
+
+/// What `pair` is told besides.
+struct PairOptions {
+  std::string admin;     ///< ADMIN@HOST; unpair: may be empty
+  std::string identity;  ///< for the login as ADMIN
+  bool both = false;
+  std::string own_address;
+  std::uint16_t own_port = 0;
+  std::string first;  ///< "pull", "push", "both" or "nothing"; empty: ask
 };
 
 /// What the command line says, checked and typed. Options that a command does not have keep their defaults.
@@ -80,11 +92,13 @@ struct Invocation {
   std::string fingerprint;         ///< trust
   bool read_only = false;          ///< agent, accept
   std::string file;                ///< accept, config import
-  bool remove = false;             ///< accept
+  std::string key;                 ///< accept
+  bool remove = false;             ///< accept, trust, config peer
   bool on = false;                 ///< auto
   bool yes = false;                ///< purge
   ConfigAction config_action = ConfigAction::check;
   FirstConfig first;
+  PairOptions pair;
   int root_helper = -1;            ///< worker, serve: a descriptor
   int container_helper = -1;       ///< worker, serve: a descriptor
 };

@@ -299,7 +299,8 @@ std::string trust_json(const TrustFacts& facts) {
                {"fingerprint", facts.fingerprint},
                {"key_type", facts.key_type},
                {"state", facts.state},
-               {"trusted", facts.trusted}});
+               {"trusted", facts.trusted},
+               {"public_key", facts.public_key}});
 }
 
 std::string version_json(const std::string& version, unsigned protocol) {

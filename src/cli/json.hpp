@@ -36,6 +36,7 @@ struct TrustFacts {
   std::string key_type;
   std::string state;     ///< "known", "unknown", "changed"
   bool trusted = false;  ///< it has just been written
+  std::string public_key;  ///< "type base64"
 };
 std::string trust_json(const TrustFacts& facts);
 std::string version_json(const std::string& version, unsigned protocol);

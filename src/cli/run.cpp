@@ -24,6 +24,8 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
   if (invocation.command == Command::config) return run_config(invocation, output);
   if (invocation.command == Command::automatic) return run_auto(invocation, output);
   if (invocation.command == Command::purge) return run_purge(invocation, output);
+  if (invocation.command == Command::pair) return run_pair(invocation, output);
+  if (invocation.command == Command::unpair) return run_unpair(invocation, output);
   if (invocation.command == Command::doctor) return run_doctor(invocation, output);
   const bool pauses = invocation.command == Command::pause || invocation.command == Command::resume;
   if (pauses && pause_by_daemon(invocation, output)) return ExitCode::done;
@@ -72,6 +74,8 @@ ExitCode dispatch(const Invocation& invocation, Output& output) {
     case Command::doctor:
     case Command::automatic:
     case Command::purge:
+    case Command::pair:
+    case Command::unpair:
       break;
   }
   return ExitCode::failed;

@@ -22,7 +22,8 @@ std::string accept_json(const AcceptFacts& facts) {
                {"file", facts.file},
                {"fingerprint", facts.fingerprint},
                {"read_only", facts.read_only},
-               {"accepted", !facts.fingerprint.empty()}});
+               {"accepted", !facts.fingerprint.empty()},
+               {"before", facts.before}});
 }
 
 std::string settings_json(const std::string& path, const std::vector<config::Setting>& settings) {

@@ -16,6 +16,7 @@ struct AcceptFacts {
   std::string file;
   std::string fingerprint;  ///< empty: removed
   bool read_only = false;
+  bool before = false;  ///< there was a key of this peer already
 };
 std::string accept_json(const AcceptFacts& facts);
 

@@ -39,14 +39,28 @@ void explain(Output& output, const config::PeerConfig& peer, const ssh::HostKey&
   output.say(fmt::format("  sudo gravity-sync trust {} --fingerprint {}", peer.name, key.fingerprint));
 }
 
+ExitCode remove_trust(Context& context) {
+  const auto& peer = context.peer();
+  auto& output = context.output();
+  const bool removed = ssh::distrust(peer, context.ssh_defaults());
+  if (output.options().json)
+    output.json(trust_json({peer.name, {}, {}, "unknown", false, {}}));
+  else
+    output.done(removed ? fmt::format("the host key of {} is trusted no more", peer.name)
+                        : fmt::format("no host key of {} was trusted", peer.name));
+  return ExitCode::done;
+}
+
 }  // namespace
 
 ExitCode run_trust(Context& context) {
   const auto& peer = context.peer();
   const auto& fingerprint = context.invocation().fingerprint;
   auto& output = context.output();
+  if (context.invocation().remove) return remove_trust(context);
   auto key = ssh::host_key(peer, context.ssh_defaults());
-  TrustFacts facts{peer.name, key.fingerprint, key.type, std::string(text_of(key.state)), false};
+  TrustFacts facts{peer.name, key.fingerprint, key.type, std::string(text_of(key.state)), false,
+                   key.known_hosts_line.substr(key.known_hosts_line.find(' ') + 1)};
   if (fingerprint.empty() && key.state == ssh::HostKey::State::known) {
     if (output.options().json)
       output.json(trust_json(facts));

@@ -37,6 +37,13 @@ std::string merged(const std::string& text, const std::string& toml) {
   return result + rest;
 }
 
+void make_directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos || slash == 0) return;
+  const auto directory = path.substr(0, slash);
+  if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) throw_errno(errno, "cannot make the directory " + directory);
+}
+
 }  // namespace
 
 std::vector<FoundPihole> find_piholes(const std::string& container) {
@@ -67,11 +74,7 @@ Existing existing_configuration(const std::string& path) {
 
 void write_configuration(const std::string& path, const std::string& toml, bool replace) {
   config::parse(toml, path);
-  const auto slash = path.rfind('/');
-  if (slash != std::string::npos && slash > 0) {
-    const auto directory = path.substr(0, slash);
-    if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) throw_errno(errno, "cannot make the directory " + directory);
-  }
+  make_directory_of(path);
   const auto there = util::read_file(path);
   if (!there) {
     // Somebody may have been quicker; what he wrote is not ours to replace.
@@ -88,6 +91,26 @@ void write_configuration(const std::string& path, const std::string& toml, bool 
                 "edit it, or say --force: it is then kept beside the new one");
   util::replace_file(path + ".old", *there);
   util::replace_file(path, toml);
+}
+
+bool write_peer(const std::string& path, const config::PeerConfig& peer) {
+  const auto text = util::read_file(path).value_or("");
+  for (const auto& there : config::parse(text, path).peers) {
+    if (there.name == peer.name && there.host != peer.host)
+      throw Error(ErrorCode::refused, fmt::format("{} has a peer {} already, which is {}", path, peer.name, there.host),
+                  "give this one another name: --name NAME");
+  }
+  const auto edited = config::with_peer(text, path, peer);
+  if (edited == text) return false;
+  make_directory_of(path);
+  util::replace_file(path, edited);
+  return true;
+}
+
+bool remove_peer(const std::string& path, const std::string& name) {
+  const auto edited = config::without_peer(util::read_file(path).value_or(""), path, name);
+  if (edited) util::replace_file(path, *edited);
+  return edited.has_value();
 }
 
 }  // namespace gsync::setup

@@ -88,7 +88,7 @@ Verdict look_up(std::string_view content, const std::string& name, ssh_key key) 
   return verdict;
 }
 
-std::string with_line(std::string_view content, const std::string& name, const std::string& added) {
+std::string without_lines(std::string_view content, const std::string& name) {
   std::string out;
   for (auto line : util::split(content, '\n')) {
     if (parse(line, name)) {
@@ -100,7 +100,11 @@ std::string with_line(std::string_view content, const std::string& name, const s
   }
   // split() gives an empty part after the last newline.
   if (out.ends_with('\n') && (content.empty() || content.ends_with('\n'))) out.pop_back();
-  return out + added + "\n";
+  return out;
+}
+
+std::string with_line(std::string_view content, const std::string& name, const std::string& added) {
+  return without_lines(content, name) + added + "\n";
 }
 
 }  // namespace gsync::ssh

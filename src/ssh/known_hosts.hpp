@@ -33,5 +33,7 @@ struct Verdict {
 Verdict look_up(std::string_view content, const std::string& name, ssh_key key);
 /// The content with `line` as the only one for `name`. What else is in it, comments and the other names of a shared line included, stays.
 std::string with_line(std::string_view content, const std::string& name, const std::string& line);
+/// The content without any line for `name`.
+std::string without_lines(std::string_view content, const std::string& name);
 
 }  // namespace gsync::ssh

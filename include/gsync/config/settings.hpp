@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,5 +27,11 @@ std::string quoted(std::string_view text);
 
 /// A [[peer]] section with the keys that are not as usual, ready to stand at the end of a file.
 std::string peer_section(const PeerConfig& peer);
+
+/// The text of a configuration with this peer's section in the place of the one of that name, else at its end. Everything else stays as it
+/// is. Error{config} for a text that cannot be read, and for a peer that could not be read again.
+std::string with_peer(const std::string& text, const std::string& path, const PeerConfig& peer);
+/// The text without the peer; nullopt when there is none of that name.
+std::optional<std::string> without_peer(const std::string& text, const std::string& path, const std::string& name);
 
 }  // namespace gsync::config

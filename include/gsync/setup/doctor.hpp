@@ -18,6 +18,10 @@ namespace gsync::setup {
 Findings check_service(const config::Config& config);
 Findings check_sockets(const config::Config& config, uid_t owner);
 Findings check_account(const config::Config& config);
+/// Whether the OpenSSH server of this host lets the account of the peers log in (AllowUsers and the like).
+Findings check_sshd();
+/// The files with the public halves of this host's SSH keys.
+std::vector<std::string> own_host_keys();
 /// Two nodes that both compile by themselves undo each other's work.
 Findings check_weekly_gravity(const config::Config& config, const pihole::Installation& installation);
 

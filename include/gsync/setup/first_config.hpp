@@ -24,4 +24,10 @@ Existing existing_configuration(const std::string& path);
 /// Error{refused} where settings are there, {config} for what would not be read again.
 void write_configuration(const std::string& path, const std::string& toml, bool replace);
 
+/// Puts the peer into the configuration, in the place of what stood there under its name; makes the file where there is none. Everything
+/// else in it stays. False when it stood there so already. Errors: config, refused (the name is another host's), io, no_space.
+bool write_peer(const std::string& path, const config::PeerConfig& peer);
+/// False when there is none of that name.
+bool remove_peer(const std::string& path, const std::string& name);
+
 }  // namespace gsync::setup

@@ -1,0 +1,65 @@
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ask.hpp"
+#include "commands.hpp"
+#include "gsync/daemon/client.hpp"
+#include "gsync/setup/admin_session.hpp"
+#include "gsync/setup/ssh_account.hpp"
+#include "gsync/util/text.hpp"
+#include "host.hpp"
+
+namespace gsync::cli {
+namespace {
+
+/// Takes away what lets us in there, before what lets us reach it goes here.
+void let_us_in_no_more(const Invocation& invocation, const std::string& own_name, Output& output) {
+  auto admin = setup::parse_admin(invocation.pair.admin);
+  const auto& peer = present_configuration(invocation).peer(invocation.peer);
+  admin.port = peer.port;
+  admin.identities = admin_identities(invocation.pair.identity);
+  const auto shown = nlohmann::json::parse(run_here(invocation, {"trust", peer.name, "--json"}).output, nullptr, false);
+  if (!shown.is_object() || shown.value("state", "") != "known")
+    throw Error(ErrorCode::host_key, fmt::format("the host key of {} is not the one that is trusted, or it does not answer", peer.host),
+                fmt::format("without --admin only this side is undone; `sudo gravity-sync trust {}` says more", peer.name));
+  admin.host_key = shown.value("public_key", "");
+  output.step(fmt::format("logging in to {} as {}", admin.host, admin.user));
+  setup::AdminSession session(admin);
+  session.become_root(session.facts(), [&](const std::string& question) {
+    if (!can_ask())
+      throw Error(ErrorCode::auth, fmt::format("sudo on {} asks for a password, and nobody is there to be asked", admin.host),
+                  "run this in a terminal, or log in as root");
+    return ask_secret(output, question);
+  });
+  output.step(fmt::format("taking this Pi-hole's key away on {}", admin.host));
+  // What is not there need not go.
+  session.gravity_sync({"accept", own_name, "--remove"});
+  session.gravity_sync({"config", "peer", own_name, "--remove"});
+  session.gravity_sync({"forget", own_name});
+}
+
+}  // namespace
+
+ExitCode run_unpair(const Invocation& invocation, Output& output) {
+  require_root("unpair");
+  const auto config = present_configuration(invocation);
+  const auto& peer = config.peer(invocation.peer);
+  if (!invocation.pair.admin.empty()) let_us_in_no_more(invocation, config.node.name, output);
+  output.step(fmt::format("taking {} out here: its host key, its own key, the syncs with it, its place in the configuration", peer.name));
+  run_here(invocation, {"trust", peer.name, "--remove"});
+  run_here(invocation, {"forget", peer.name});
+  if (const auto account = setup::find_ssh_account()) setup::dismiss(*account, peer.name);
+  const auto removed = run_here(invocation, {"config", "peer", peer.name, "--remove"});
+  if (removed.exit_code != 0) throw Error(ErrorCode::io, util::words_of(removed), "");
+  // A daemon that runs goes on with what is left.
+  if (const auto status = daemon::ask(config.daemon.run_directory, {"status", {}, {}}))
+    ::kill(static_cast<pid_t>(daemon::status_from_json(*status).pid), SIGHUP);
+  output.done(fmt::format("{} is no peer of this Pi-hole any more", peer.name));
+  if (invocation.pair.admin.empty())
+    output.say(fmt::format("Over there, this takes this Pi-hole's key away: sudo gravity-sync accept {} --remove", config.node.name));
+  return ExitCode::done;
+}
+
+}  // namespace gsync::cli

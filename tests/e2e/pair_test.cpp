@@ -1,0 +1,263 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "support/paths.hpp"
+#include "support/private_mounts.hpp"
+#include "support/terminal.hpp"
+#include "support/two_nodes.hpp"
+
+namespace gsync {
+namespace {
+
+using test::contains;
+
+constexpr uid_t account = 54321;
+constexpr const char* password = "correct horse";
+
+/// Two Pi-holes of which neither knows the other, and an sshd on ph1 that root of ph2 may log in to. /etc is the test's own.
+class Pair : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root pairs";
+    if (!mounts.reason().empty()) GTEST_SKIP() << mounts.reason();
+    if (auto reason = test::Sshd::unavailable()) GTEST_SKIP() << *reason;
+    for (std::filesystem::path path = test::paths::binary; path.has_relative_path(); path = path.parent_path()) {
+      if ((std::filesystem::status(path).permissions() & std::filesystem::perms::others_exec) == std::filesystem::perms::none)
+        GTEST_SKIP() << "another user cannot reach the program in this build directory";
+    }
+    try {
+      mounts.overlay("/etc");
+    } catch (const std::exception& error) {
+      GTEST_SKIP() << error.what();
+    }
+    ASSERT_EQ(::chmod(home.path().c_str(), 0755), 0);
+    std::filesystem::create_directories("/etc/cron.d");
+    test::write_text("/etc/passwd", test::read_text("/etc/passwd") +
+                                        fmt::format("gravity-sync:*:{0}:{0}::{1}:/bin/sh\n", account, home / "home"));
+    // Of these, what stands first in PATH counts.
+    std::filesystem::create_directory(home / "bin");
+    std::filesystem::create_symlink(test::paths::binary, home / "bin/gravity-sync");
+    test::TwoNodesOptions options;
+    options.sshd.configuration = "Match User gravity-sync\n  AuthorizedKeysFile %h/.ssh/authorized_keys\n";
+    options.sshd.environment = {{"PATH", home / "bin" + ":/usr/bin:/bin"}, {"GRAVITY_SYNC_CONFIG", home / "ph1.toml"}};
+    nodes.emplace(options);
+    nodes->ph1.give_to(account, account);
+    ASSERT_EQ(::chmod(nodes->ph1.root().c_str(), 0755), 0);
+    ASSERT_EQ(::chmod(nodes->ph1.config().c_str(), 0644), 0);
+    std::filesystem::create_symlink(nodes->ph1.config(), home / "ph1.toml");
+    nodes->ph2.set_peers({});
+    before = test::read_text(nodes->ph2.config());
+    std::filesystem::remove(nodes->known_hosts());
+    // sshd says of itself what this one does.
+    test::write_text("/etc/ssh/sshd_config", test::read_text(nodes->sshd.configuration_file()));
+  }
+
+  std::string fingerprint() {
+    test::write_text(home / "host.pub", nodes->sshd.host_public_key() + "\n");
+    const auto shown = util::run({.argv = {"ssh-keygen", "-lf", home / "host.pub"}}, util::Deadline::in(std::chrono::seconds(60)));
+    const auto begin = shown.output.find("SHA256:");
+    return shown.output.substr(begin, shown.output.find(' ', begin) - begin);
+  }
+  std::vector<std::string> words(std::vector<std::string> more) {
+    std::vector<std::string> all{"pair", "root@127.0.0.1", "--port", std::to_string(nodes->sshd.port()), "--name", "ph1", "--identity",
+                                 nodes->sshd.client_key()};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  test::CommandResult pair(std::vector<std::string> more) { return nodes->run(words(std::move(more))); }
+  test::Terminal at_a_terminal(std::vector<std::string> more) {
+    std::vector<std::string> all{test::paths::binary, "--config", nodes->ph2.config()};
+    const auto rest = words(std::move(more));
+    all.insert(all.end(), rest.begin(), rest.end());
+    return test::Terminal(all, {{"PATH", nodes->ph2.path_variable()}, {"TERM", "dumb"}});
+  }
+  /// root is called somebody else, and has to give sudo his password.
+  void make_root_use_sudo() {
+    test::write_text(home / "bin/id", "#!/bin/sh\necho 1000\n", 0755);
+    test::write_text(home / "bin/sudo",
+                     fmt::format("#!/bin/sh\nstdin=no\nwhile [ $# -gt 0 ]; do case $1 in -k) ;; -n) exec false ;; -S) stdin=yes ;; -p) shift ;; "
+                                 "--) shift; break ;; *) break ;; esac; shift; done\n"
+                                 "[ $stdin = yes ] && read -r answer && [ \"$answer\" = '{}' ] || {{ echo 'sudo: 1 incorrect password attempt' "
+                                 ">&2; exit 1; }}\n\"$@\"\n",
+                                 password),
+                     0755);
+  }
+  std::string admitted() {
+    const std::string file = home / "home/.ssh/authorized_keys";
+    return std::filesystem::exists(file) ? test::read_text(file) : "";
+  }
+  /// Nothing is left of an attempt.
+  void expect_nothing_changed() {
+    EXPECT_EQ(test::read_text(nodes->ph2.config()), before);
+    EXPECT_FALSE(contains(admitted(), "ssh-ed25519")) << admitted();
+    EXPECT_FALSE(std::filesystem::exists(nodes->known_hosts()) && contains(test::read_text(nodes->known_hosts()), "ssh-ed25519"));
+    EXPECT_NE(test::lists_of(nodes->ph1.gravity()), test::lists_of(nodes->ph2.gravity()));
+  }
+  void expect_in_step() {
+    EXPECT_EQ(test::lists_of(nodes->ph1.gravity()), test::lists_of(nodes->ph2.gravity()));
+    EXPECT_TRUE(contains(test::read_text(nodes->ph2.config()), "[[peer]]\nname = \"ph1\"\nhost = \"127.0.0.1\"\n"));
+    EXPECT_TRUE(contains(admitted(), "restrict,command=\"")) << admitted();
+  }
+
+  test::PrivateMounts mounts;
+  test::TempDirectory home;
+  std::optional<test::TwoNodes> nodes;
+  std::string before;
+};
+
+TEST_F(Pair, BringsTwoThatDoNotKnowEachOtherInStep) {
+  const auto paired = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  ASSERT_EQ(paired.exit_code, 0) << paired.errors << paired.output << nodes->sshd.log();
+  expect_in_step();
+  EXPECT_TRUE(contains(test::read_text("/etc/cron.d/gravity-sync"), " sync ph1 --cron")) << "there is no systemd here";
+  const auto config = test::read_text(nodes->ph2.config());
+  const auto again = pair({});
+  EXPECT_EQ(again.exit_code, 0) << "harmless: " << again.errors;
+  EXPECT_EQ(test::read_text(nodes->ph2.config()), config);
+  EXPECT_EQ(nodes->run({"sync", "ph1"}).exit_code, 0);
+}
+
+TEST_F(Pair, LetsTheOtherOneConnectAsWell) {
+  nodes->ph2.give_to(account, account);
+  ASSERT_EQ(::chmod(nodes->ph2.root().c_str(), 0755), 0);
+  const auto port = std::to_string(nodes->sshd.port());
+  const auto paired = pair({"--fingerprint", fingerprint(), "--first", "push", "--both", "--own-port", port});
+  // One sshd and one account play both hosts, so that the agent which ph1 reaches is its own.
+  EXPECT_EQ(paired.exit_code, 5) << paired.errors;
+  EXPECT_TRUE(contains(paired.errors, "this Pi-hole itself")) << paired.errors;
+  EXPECT_FALSE(contains(test::read_text(home / "ph1.toml"), "127.0.0.1")) << "its configuration is as before";
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, AsksForTheFingerprintThePasswordOfSudoAndWhoIsRight) {
+  make_root_use_sudo();
+  const auto mine = test::lists_of(nodes->ph2.gravity());
+  auto terminal = at_a_terminal({});
+  EXPECT_TRUE(terminal.answer("(yes or no)", "yes")) << terminal.shown();
+  EXPECT_TRUE(terminal.answer("for sudo on 127.0.0.1", "wrong")) << terminal.shown();
+  EXPECT_TRUE(terminal.answer("for sudo on 127.0.0.1", password)) << terminal.shown();
+  EXPECT_TRUE(terminal.answer("Which is right?", "here")) << terminal.shown();
+  EXPECT_EQ(terminal.wait(), 0) << terminal.shown();
+  expect_in_step();
+  EXPECT_EQ(test::lists_of(nodes->ph2.gravity()), mine);
+  EXPECT_TRUE(contains(terminal.shown(), fingerprint())) << terminal.shown();
+  EXPECT_FALSE(contains(terminal.shown(), password)) << "it is not shown";
+}
+
+TEST_F(Pair, ChangesNothingWhereTheFingerprintIsNotTheOneThatWasMeant) {
+  const auto other = pair({"--fingerprint", "SHA256:" + std::string(43, 'A'), "--first", "pull"});
+  EXPECT_EQ(other.exit_code, 5) << other.errors;
+  EXPECT_TRUE(contains(other.errors, "another host key")) << other.errors;
+  expect_nothing_changed();
+  EXPECT_EQ(pair({"--first", "pull"}).exit_code, 5) << "nobody is there to be asked";
+  expect_nothing_changed();
+  auto terminal = at_a_terminal({});
+  EXPECT_TRUE(terminal.answer("(yes or no)", "no")) << terminal.shown();
+  EXPECT_EQ(terminal.wait(), 5) << terminal.shown();
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, ChangesNothingWhereTheLoginFails) {
+  std::filesystem::remove(nodes->sshd.client_key());
+  const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_EQ(failed.exit_code, 5) << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, "cannot log in to 127.0.0.1 as root")) << failed.errors;
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, ChangesNothingWhereThePasswordOfSudoIsWrong) {
+  make_root_use_sudo();
+  EXPECT_EQ(pair({"--fingerprint", fingerprint(), "--first", "pull"}).exit_code, 5) << "nobody is there to be asked";
+  expect_nothing_changed();
+  auto terminal = at_a_terminal({"--fingerprint", fingerprint()});
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(terminal.answer("for sudo on", "wrong")) << terminal.shown();
+  EXPECT_EQ(terminal.wait(), 5) << terminal.shown();
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, SaysWhatToDoWhereThereIsNoSudo) {
+  test::write_text(home / "bin/id", "#!/bin/sh\necho 1000\n", 0755);
+  if (std::filesystem::exists("/usr/bin/sudo")) GTEST_SKIP() << "this host has sudo";
+  const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_EQ(failed.exit_code, 4) << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, "pair root@127.0.0.1")) << failed.errors;
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, SaysHowToInstallWhatIsNotThere) {
+  std::filesystem::remove(home / "bin/gravity-sync");
+  if (std::filesystem::exists("/usr/bin/gravity-sync")) GTEST_SKIP() << "this host has gravity-sync";
+  const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_EQ(failed.exit_code, 1) << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, "sudo apt install ./gravity-sync_")) << failed.errors;
+  test::write_text(home / "bin/uname", "#!/bin/sh\necho armv6l\n", 0755);
+  EXPECT_TRUE(contains(pair({"--fingerprint", fingerprint(), "--first", "pull"}).errors, "no package for its machine (armv6l)"));
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, SaysWhichOfTwoVersionsToUpdate) {
+  std::filesystem::remove(home / "bin/gravity-sync");
+  test::write_text(home / "bin/gravity-sync", "#!/bin/sh\necho '{\"version\": \"0.0.1\", \"protocol\": 1}'\n", 0755);
+  const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_NE(failed.exit_code, 0);
+  EXPECT_TRUE(contains(failed.errors, "update the one on 127.0.0.1")) << failed.errors;
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, SaysWhatKeepsTheAccountOut) {
+  const auto usual = test::read_text("/etc/ssh/sshd_config");
+  for (const std::string line : {"AllowUsers pi", "DenyUsers gravity*", "AllowGroups sudo", "PubkeyAuthentication no"}) {
+    test::write_text("/etc/ssh/sshd_config", line + "\n" + usual);
+    const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+    EXPECT_NE(failed.exit_code, 0);
+    EXPECT_TRUE(contains(failed.errors, line.substr(0, line.find(' ')))) << failed.errors;
+    expect_nothing_changed();
+  }
+}
+
+TEST_F(Pair, SaysThatThereIsNoPiholeThere) {
+  std::filesystem::rename(nodes->ph1.directory(), nodes->ph1.directory() + ".away");
+  const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_NE(failed.exit_code, 0);
+  EXPECT_TRUE(contains(failed.errors, "127.0.0.1: Pi-hole: ")) << failed.errors;
+  std::filesystem::rename(nodes->ph1.directory() + ".away", nodes->ph1.directory());
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, SaysThatTheConfigurationCannotBeWritten) {
+  mounts.bind(nodes->ph2.root(), nodes->ph2.root());
+  mounts.make_read_only(nodes->ph2.root());
+  const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_NE(failed.exit_code, 0);
+  EXPECT_TRUE(contains(failed.errors, "Read-only file system")) << failed.errors;
+  mounts.unmount(nodes->ph2.root());
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, IsTakenBackByUnpair) {
+  ASSERT_EQ(pair({"--fingerprint", fingerprint(), "--first", "both"}).exit_code, 0);
+  const auto lists = test::lists_of(nodes->ph2.gravity());
+  const auto unpaired = nodes->run({"unpair", "ph1", "--admin", "root@127.0.0.1", "--identity", nodes->sshd.client_key()});
+  ASSERT_EQ(unpaired.exit_code, 0) << unpaired.errors;
+  EXPECT_EQ(test::read_text(nodes->ph2.config()), before);
+  EXPECT_FALSE(contains(admitted(), "ssh-ed25519")) << admitted();
+  EXPECT_FALSE(contains(test::read_text(nodes->known_hosts()), "ssh-ed25519"));
+  EXPECT_EQ(test::lists_of(nodes->ph2.gravity()), lists);
+  EXPECT_EQ(nodes->run({"unpair", "ph1"}).exit_code, 2) << "there is no such peer";
+}
+
+TEST(PairCommand, TakesNoHostThatIsAnOptionOfSsh) {
+  test::PiholeDirectory pihole;
+  for (const std::string admin : {"-oProxyCommand=id@host", "root@-oProxyCommand=id", "host", "root@", "@host", "ro ot@host", "root@ho;st"}) {
+    const auto result = util::run({.argv = {test::paths::binary, "--config", pihole.config(), "pair", "--", admin}},
+                                  util::Deadline::in(std::chrono::seconds(60)));
+    EXPECT_EQ(result.exit_code, ::geteuid() == 0 ? 2 : 4) << admin << ": " << result.errors;
+  }
+}
+
+}  // namespace
+}  // namespace gsync
