@@ -135,14 +135,17 @@ void add_pairing(App& app, Raw& raw) {
   auto& in = raw.invocation;
   auto* pair = add_command(app, Command::pair, raw);
   auto* unpair = add_command(app, Command::unpair, raw);
-  pair->add_option("ADMIN@HOST", in.pair.admin, "who may become root on the other Pi-hole's host, and its address")->type_name(" ")->required();
+  pair->add_option("ADMIN@HOST", in.pair.admin, "who may become root on the other Pi-hole's host, and its address")
+      ->type_name(" ")
+      ->required();
   pair->add_option("--name", in.peer, "what to call the other Pi-hole here (default: the host's name)")->type_name("NAME");
   pair->add_option("--port", in.first.port, "its SSH port")->type_name("PORT")->check(CLI::Range(1, 65535));
   pair->add_option("--mode", in.first.mode, "what the daemon does with it: sync, pull or push (default: sync)")->type_name("MODE");
   pair->add_option("--fingerprint", in.fingerprint, "the fingerprint of its host key, as ssh-keygen -l prints it there")
       ->type_name("SHA256:…");
   pair->add_flag("--both", in.pair.both, "let the other Pi-hole connect to this one as well");
-  pair->add_option("--own-address", in.pair.own_address, "with --both: this host's address (default: as it is seen there)")->type_name("HOST");
+  pair->add_option("--own-address", in.pair.own_address, "with --both: this host's address (default: as it is seen there)")
+      ->type_name("HOST");
   pair->add_option("--own-port", in.pair.own_port, "with --both: this host's SSH port")->type_name("PORT")->check(CLI::Range(1, 65535));
   pair->add_option("--first", in.pair.first, "which side is right now: pull (the other), push (this), both, or nothing yet (default: ask)")
       ->type_name("WHAT")

@@ -1,18 +1,19 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "ask.hpp"
 #include "commands.hpp"
-#include "host.hpp"
 #include "gsync/setup/admin_session.hpp"
 #include "gsync/setup/doctor.hpp"
 #include "gsync/setup/service.hpp"
 #include "gsync/ssh/keys.hpp"
 #include "gsync/util/files.hpp"
 #include "gsync/util/text.hpp"
+#include "host.hpp"
 
 namespace gsync::cli {
 namespace {
@@ -67,7 +68,10 @@ std::string_view architecture_of(std::string_view machine) {
 class Pairing {
  public:
   Pairing(const Invocation& invocation, Output& output)
-      : invocation_(invocation), output_(output), config_(present_configuration(invocation)), admin_(setup::parse_admin(invocation.pair.admin)) {
+      : invocation_(invocation),
+        output_(output),
+        config_(present_configuration(invocation)),
+        admin_(setup::parse_admin(invocation.pair.admin)) {
     admin_.port = invocation.first.port;
     admin_.identities = admin_identities(invocation.pair.identity);
     name_ = invocation.peer.empty() ? name_for(admin_.host) : invocation.peer;
@@ -94,9 +98,10 @@ class Pairing {
     undo_.clear();
     const auto first = first_sync();
     if (first == "nothing") {
-      output_.say(fmt::format("The two are connected, and nothing was synced. `sudo gravity-sync pull {0}` makes this Pi-hole as {0} is, "
-                              "push the other way round, `sync {0} --union` joins both; then: sudo gravity-sync auto on",
-                              name_));
+      output_.say(
+          fmt::format("The two are connected, and nothing was synced. `sudo gravity-sync pull {0}` makes this Pi-hole as {0} is, "
+                      "push the other way round, `sync {0} --union` joins both; then: sudo gravity-sync auto on",
+                      name_));
       return;
     }
     output_.step("having this Pi-hole synced by itself from now on");
@@ -132,7 +137,7 @@ class Pairing {
     if (util::read_file(path) == before) return;
     undo_with(path, [path, before] {
       if (before)
-        util::replace_file(path, *before);
+        util::replace_file(std::filesystem::canonical(path), *before);
       else
         ::unlink(path.c_str());
     });
@@ -144,10 +149,11 @@ class Pairing {
     const auto fingerprint = text_of(shown, "fingerprint");
     admin_.host_key = text_of(shown, "public_key");
     if (text_of(shown, "state") == "changed")
-      throw Error(ErrorCode::host_key,
-                  fmt::format("{} shows ANOTHER host key than the one that was trusted before: it was set up anew, or somebody stands in between",
-                              admin_.host),
-                  fmt::format("only if you know why: sudo gravity-sync trust {}", name_));
+      throw Error(
+          ErrorCode::host_key,
+          fmt::format("{} shows ANOTHER host key than the one that was trusted before: it was set up anew, or somebody stands in between",
+                      admin_.host),
+          fmt::format("only if you know why: sudo gravity-sync trust {}", name_));
     if (!invocation_.fingerprint.empty() && invocation_.fingerprint != fingerprint)
       throw Error(ErrorCode::host_key, fmt::format("{} shows another host key ({}) than --fingerprint says", admin_.host, fingerprint),
                   "if that one was read on the host itself, somebody else answers in its place");
@@ -157,7 +163,8 @@ class Pairing {
       if (!can_ask())
         throw Error(ErrorCode::host_key, "nobody is there to be asked whether that is the right one",
                     fmt::format("compare it with what `ssh-keygen -lf` prints on {}, and say: --fingerprint {}", admin_.host, fingerprint));
-      if (!confirm(output_, fmt::format("Is that what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` (or its like) prints on {}?", admin_.host)))
+      if (!confirm(output_,
+                   fmt::format("Is that what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` (or its like) prints on {}?", admin_.host)))
         throw Error(ErrorCode::host_key, "the host key was not accepted", "nothing was changed");
     }
     here_.ask({"trust", name_, "--fingerprint", fingerprint});
@@ -187,17 +194,19 @@ class Pairing {
     if (facts_.version.empty() || json.is_discarded()) {
       const auto architecture = architecture_of(facts_.machine);
       if (architecture.empty())
-        throw Error(ErrorCode::not_found, fmt::format("gravity-sync is not on {}, and there is no package for its machine ({})", admin_.host, facts_.machine),
+        throw Error(ErrorCode::not_found,
+                    fmt::format("gravity-sync is not on {}, and there is no package for its machine ({})", admin_.host, facts_.machine),
                     "there are packages for amd64, arm64 and armhf (ARMv7 and newer)");
-      throw Error(ErrorCode::not_found, fmt::format("gravity-sync is not installed on {}", admin_.host),
-                  fmt::format("scp gravity-sync_{0}_{1}.deb {2}: && ssh -t {2} sudo apt install ./gravity-sync_{0}_{1}.deb; then run this again",
-                              software_version(), architecture, session_->label()));
+      throw Error(
+          ErrorCode::not_found, fmt::format("gravity-sync is not installed on {}", admin_.host),
+          fmt::format("scp gravity-sync_{0}_{1}.deb {2}: && ssh -t {2} sudo apt install ./gravity-sync_{0}_{1}.deb; then run this again",
+                      software_version(), architecture, session_->label()));
     }
     const auto protocol = json.value("protocol", 0u);
     if (protocol == protocol::protocol_version) return;
     throw Error(ErrorCode::protocol,
-                fmt::format("gravity-sync there is {} (protocol {}), here {} (protocol {}): these two cannot talk", text_of(json, "version"),
-                            protocol, software_version(), protocol::protocol_version),
+                fmt::format("gravity-sync there is {} (protocol {}), here {} (protocol {}): these two cannot talk",
+                            text_of(json, "version"), protocol, software_version(), protocol::protocol_version),
                 fmt::format("update the one on {}", protocol < protocol::protocol_version ? admin_.host : "this host"));
   }
 
@@ -232,8 +241,7 @@ class Pairing {
       return;
     output_.step(fmt::format("starting the daemon on {}", admin_.host));
     const auto result = there_.run({"auto", "on", "--quiet"});
-    if (result.exit_code != 0)
-      throw Error(ErrorCode::io, fmt::format("{}: {}", admin_.host, util::words_of(result)), "");
+    if (result.exit_code != 0) throw Error(ErrorCode::io, fmt::format("{}: {}", admin_.host, util::words_of(result)), "");
     undo_with(fmt::format("the daemon on {}", admin_.host), [this] { there_.run({"auto", "off", "--quiet"}); });
   }
 
@@ -300,18 +308,20 @@ class Pairing {
     output_.say(compared.output);
     auto first = invocation_.pair.first;
     if (first.empty() && can_ask())
-      first = answer(ask(output_,
-                         fmt::format("Which is right? \"here\": make {0} as this Pi-hole is. \"there\": make this one as {0} is. \"both\": join them. "
-                                     "\"nothing\": not now",
-                                     name_),
-                         "both"));
+      first = answer(
+          ask(output_,
+              fmt::format("Which is right? \"here\": make {0} as this Pi-hole is. \"there\": make this one as {0} is. \"both\": join them. "
+                          "\"nothing\": not now",
+                          name_),
+              "both"));
     if (first.empty() || first == "nothing") return "nothing";
     const Words words = first == "both" ? Words{"sync", name_, "--union"} : Words{first, name_};
     output_.step(fmt::format("gravity-sync {}", fmt::join(words, " ")));
     const auto result = run_here(invocation_, words);
     output_.say(result.output);
     if (result.exit_code != 0)
-      throw Error(ErrorCode::io, util::words_of(result), fmt::format("the two are connected; again: sudo gravity-sync {}", fmt::join(words, " ")));
+      throw Error(ErrorCode::io, util::words_of(result),
+                  fmt::format("the two are connected; again: sudo gravity-sync {}", fmt::join(words, " ")));
     return first;
   }
   static std::string answer(const std::string& word) {

@@ -59,8 +59,9 @@ ExitCode run_trust(Context& context) {
   auto& output = context.output();
   if (context.invocation().remove) return remove_trust(context);
   auto key = ssh::host_key(peer, context.ssh_defaults());
-  TrustFacts facts{peer.name, key.fingerprint, key.type, std::string(text_of(key.state)), false,
-                   key.known_hosts_line.substr(key.known_hosts_line.find(' ') + 1)};
+  TrustFacts facts{peer.name, key.fingerprint,
+                   key.type,  std::string(text_of(key.state)),
+                   false,     key.known_hosts_line.substr(key.known_hosts_line.find(' ') + 1)};
   if (fingerprint.empty() && key.state == ssh::HostKey::State::known) {
     if (output.options().json)
       output.json(trust_json(facts));

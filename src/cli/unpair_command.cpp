@@ -15,9 +15,8 @@ namespace gsync::cli {
 namespace {
 
 /// Takes away what lets us in there, before what lets us reach it goes here.
-void let_us_in_no_more(const Invocation& invocation, const std::string& own_name, Output& output) {
+void let_us_in_no_more(const Invocation& invocation, const config::PeerConfig& peer, const std::string& own_name, Output& output) {
   auto admin = setup::parse_admin(invocation.pair.admin);
-  const auto& peer = present_configuration(invocation).peer(invocation.peer);
   admin.port = peer.port;
   admin.identities = admin_identities(invocation.pair.identity);
   const auto shown = nlohmann::json::parse(run_here(invocation, {"trust", peer.name, "--json"}).output, nullptr, false);
@@ -46,7 +45,7 @@ ExitCode run_unpair(const Invocation& invocation, Output& output) {
   require_root("unpair");
   const auto config = present_configuration(invocation);
   const auto& peer = config.peer(invocation.peer);
-  if (!invocation.pair.admin.empty()) let_us_in_no_more(invocation, config.node.name, output);
+  if (!invocation.pair.admin.empty()) let_us_in_no_more(invocation, peer, config.node.name, output);
   output.step(fmt::format("taking {} out here: its host key, its own key, the syncs with it, its place in the configuration", peer.name));
   run_here(invocation, {"trust", peer.name, "--remove"});
   run_here(invocation, {"forget", peer.name});

@@ -189,8 +189,9 @@ void AdminSession::become_root(const Facts& facts, const std::function<std::stri
   prefix_.clear();
   if (facts.root) return;
   if (!facts.sudo)
-    throw Error(ErrorCode::refused, fmt::format("{} is not root on {}, and there is no sudo", admin_.user, admin_.host),
-                fmt::format("log in as root: sudo gravity-sync pair root@{}; or do by hand what `gravity-sync key` and `accept` do", admin_.host));
+    throw Error(
+        ErrorCode::refused, fmt::format("{} is not root on {}, and there is no sudo", admin_.user, admin_.host),
+        fmt::format("log in as root: sudo gravity-sync pair root@{}; or do by hand what `gravity-sync key` and `accept` do", admin_.host));
   // -k: what sudo remembers of an earlier login must not decide whether it reads a password from what we send.
   if (run("sudo -k -n true").exit_code == 0) {
     prefix_ = {"sudo", "-k", "-n", "--"};
@@ -204,7 +205,8 @@ void AdminSession::become_root(const Facts& facts, const std::function<std::stri
     const auto result = as_root({"true"});
     if (result.exit_code == 0) return;
     if (result.errors.find("incorrect") == std::string::npos && result.errors.find("try again") == std::string::npos)
-      throw Error(ErrorCode::refused, fmt::format("sudo on {} does not let {} be root: {}", admin_.host, admin_.user, util::words_of(result)),
+      throw Error(ErrorCode::refused,
+                  fmt::format("sudo on {} does not let {} be root: {}", admin_.host, admin_.user, util::words_of(result)),
                   "log in as somebody who may use sudo there, or as root");
   }
   throw Error(ErrorCode::auth, fmt::format("sudo on {} did not take the password", admin_.host), "nothing was changed there");

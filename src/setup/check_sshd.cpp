@@ -50,7 +50,8 @@ std::vector<std::string> groups_of(const SshAccount& account) {
 Findings shut_out(const Settings& settings, const SshAccount& account) {
   Findings all;
   const auto say = [&](const std::string& what, const std::string& remedy) {
-    all.push_back(wrong(subject, fmt::format("does not let {} log in: {}", ssh_account_name, what), remedy + ", then: sudo systemctl reload ssh"));
+    all.push_back(
+        wrong(subject, fmt::format("does not let {} log in: {}", ssh_account_name, what), remedy + ", then: sudo systemctl reload ssh"));
   };
   const auto where = "in /etc/ssh/sshd_config or a file in sshd_config.d";
   const auto groups = groups_of(account);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <map>
 
 #include "gsync/config/settings.hpp"
@@ -42,6 +43,13 @@ void make_directory_of(const std::string& path) {
   if (slash == std::string::npos || slash == 0) return;
   const auto directory = path.substr(0, slash);
   if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) throw_errno(errno, "cannot make the directory " + directory);
+}
+
+/// The file itself, where `path` leads to it by links: these may be how somebody keeps his configurations.
+std::string followed(const std::string& path) {
+  std::error_code error;
+  const auto file = std::filesystem::canonical(path, error);
+  return error ? path : file.string();
 }
 
 }  // namespace
@@ -103,13 +111,13 @@ bool write_peer(const std::string& path, const config::PeerConfig& peer) {
   const auto edited = config::with_peer(text, path, peer);
   if (edited == text) return false;
   make_directory_of(path);
-  util::replace_file(path, edited);
+  util::replace_file(followed(path), edited);
   return true;
 }
 
 bool remove_peer(const std::string& path, const std::string& name) {
   const auto edited = config::without_peer(util::read_file(path).value_or(""), path, name);
-  if (edited) util::replace_file(path, *edited);
+  if (edited) util::replace_file(followed(path), *edited);
   return edited.has_value();
 }
 

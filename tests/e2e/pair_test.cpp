@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "gsync/util/text.hpp"
 #include "support/paths.hpp"
 #include "support/private_mounts.hpp"
 #include "support/terminal.hpp"
@@ -36,8 +37,8 @@ class Pair : public ::testing::Test {
     }
     ASSERT_EQ(::chmod(home.path().c_str(), 0755), 0);
     std::filesystem::create_directories("/etc/cron.d");
-    test::write_text("/etc/passwd", test::read_text("/etc/passwd") +
-                                        fmt::format("gravity-sync:*:{0}:{0}::{1}:/bin/sh\n", account, home / "home"));
+    test::write_text("/etc/passwd",
+                     test::read_text("/etc/passwd") + fmt::format("gravity-sync:*:{0}:{0}::{1}:/bin/sh\n", account, home / "home"));
     // Of these, what stands first in PATH counts.
     std::filesystem::create_directory(home / "bin");
     std::filesystem::create_symlink(test::paths::binary, home / "bin/gravity-sync");
@@ -63,8 +64,8 @@ class Pair : public ::testing::Test {
     return shown.output.substr(begin, shown.output.find(' ', begin) - begin);
   }
   std::vector<std::string> words(std::vector<std::string> more) {
-    std::vector<std::string> all{"pair", "root@127.0.0.1", "--port", std::to_string(nodes->sshd.port()), "--name", "ph1", "--identity",
-                                 nodes->sshd.client_key()};
+    std::vector<std::string> all{"pair",       "root@127.0.0.1",        "--port", std::to_string(nodes->sshd.port()), "--name", "ph1",
+                                 "--identity", nodes->sshd.client_key()};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -78,13 +79,14 @@ class Pair : public ::testing::Test {
   /// root is called somebody else, and has to give sudo his password.
   void make_root_use_sudo() {
     test::write_text(home / "bin/id", "#!/bin/sh\necho 1000\n", 0755);
-    test::write_text(home / "bin/sudo",
-                     fmt::format("#!/bin/sh\nstdin=no\nwhile [ $# -gt 0 ]; do case $1 in -k) ;; -n) exec false ;; -S) stdin=yes ;; -p) shift ;; "
-                                 "--) shift; break ;; *) break ;; esac; shift; done\n"
-                                 "[ $stdin = yes ] && read -r answer && [ \"$answer\" = '{}' ] || {{ echo 'sudo: 1 incorrect password attempt' "
-                                 ">&2; exit 1; }}\n\"$@\"\n",
-                                 password),
-                     0755);
+    test::write_text(
+        home / "bin/sudo",
+        fmt::format("#!/bin/sh\nstdin=no\nwhile [ $# -gt 0 ]; do case $1 in -k) ;; -n) exec false ;; -S) stdin=yes ;; -p) shift ;; "
+                    "--) shift; break ;; *) break ;; esac; shift; done\n"
+                    "[ $stdin = yes ] && read -r answer && [ \"$answer\" = '{}' ] || {{ echo 'sudo: 1 incorrect password attempt' "
+                    ">&2; exit 1; }}\n\"$@\"\n",
+                    password),
+        0755);
   }
   std::string admitted() {
     const std::string file = home / "home/.ssh/authorized_keys";
@@ -126,10 +128,23 @@ TEST_F(Pair, LetsTheOtherOneConnectAsWell) {
   ASSERT_EQ(::chmod(nodes->ph2.root().c_str(), 0755), 0);
   const auto port = std::to_string(nodes->sshd.port());
   const auto paired = pair({"--fingerprint", fingerprint(), "--first", "push", "--both", "--own-port", port});
-  // One sshd and one account play both hosts, so that the agent which ph1 reaches is its own.
+  ASSERT_EQ(paired.exit_code, 0) << paired.errors;
+  expect_in_step();
+  // One sshd and one account play both hosts; which agent is started is a question of the key.
+  test::deny(nodes->ph1, "both-ways.example");
+  const auto there = nodes->run_on(nodes->ph1, {"push", "ph2"});
+  EXPECT_EQ(there.exit_code, 0) << there.errors;
+  EXPECT_TRUE(test::denies(nodes->ph2, "both-ways.example"));
+  EXPECT_EQ(pair({"--both", "--own-port", port}).exit_code, 0) << "harmless";
+}
+
+TEST_F(Pair, ConnectsNeitherWhereTheOtherDirectionCannotBeHad) {
+  // A host that is reached at another address than it thinks: there it is somebody else's sshd.
+  test::Sshd other;
+  const auto paired = pair({"--fingerprint", fingerprint(), "--first", "push", "--both", "--own-port", std::to_string(other.port())});
   EXPECT_EQ(paired.exit_code, 5) << paired.errors;
-  EXPECT_TRUE(contains(paired.errors, "this Pi-hole itself")) << paired.errors;
-  EXPECT_FALSE(contains(test::read_text(home / "ph1.toml"), "127.0.0.1")) << "its configuration is as before";
+  EXPECT_TRUE(contains(paired.errors, "--own-address")) << paired.errors;
+  EXPECT_FALSE(contains(test::read_text(nodes->ph1.config()), "[[peer]]")) << "its configuration is as before";
   expect_nothing_changed();
 }
 
@@ -201,7 +216,7 @@ TEST_F(Pair, SaysHowToInstallWhatIsNotThere) {
 
 TEST_F(Pair, SaysWhichOfTwoVersionsToUpdate) {
   std::filesystem::remove(home / "bin/gravity-sync");
-  test::write_text(home / "bin/gravity-sync", "#!/bin/sh\necho '{\"version\": \"0.0.1\", \"protocol\": 1}'\n", 0755);
+  test::write_text(home / "bin/gravity-sync", "#!/bin/sh\necho '{\"version\": \"0.0.1\", \"protocol\": 0}'\n", 0755);
   const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
   EXPECT_NE(failed.exit_code, 0);
   EXPECT_TRUE(contains(failed.errors, "update the one on 127.0.0.1")) << failed.errors;
@@ -243,7 +258,7 @@ TEST_F(Pair, IsTakenBackByUnpair) {
   const auto lists = test::lists_of(nodes->ph2.gravity());
   const auto unpaired = nodes->run({"unpair", "ph1", "--admin", "root@127.0.0.1", "--identity", nodes->sshd.client_key()});
   ASSERT_EQ(unpaired.exit_code, 0) << unpaired.errors;
-  EXPECT_EQ(test::read_text(nodes->ph2.config()), before);
+  EXPECT_EQ(util::trim(test::read_text(nodes->ph2.config())), util::trim(before));
   EXPECT_FALSE(contains(admitted(), "ssh-ed25519")) << admitted();
   EXPECT_FALSE(contains(test::read_text(nodes->known_hosts()), "ssh-ed25519"));
   EXPECT_EQ(test::lists_of(nodes->ph2.gravity()), lists);
@@ -252,7 +267,8 @@ TEST_F(Pair, IsTakenBackByUnpair) {
 
 TEST(PairCommand, TakesNoHostThatIsAnOptionOfSsh) {
   test::PiholeDirectory pihole;
-  for (const std::string admin : {"-oProxyCommand=id@host", "root@-oProxyCommand=id", "host", "root@", "@host", "ro ot@host", "root@ho;st"}) {
+  for (const std::string admin :
+       {"-oProxyCommand=id@host", "root@-oProxyCommand=id", "host", "root@", "@host", "ro ot@host", "root@ho;st"}) {
     const auto result = util::run({.argv = {test::paths::binary, "--config", pihole.config(), "pair", "--", admin}},
                                   util::Deadline::in(std::chrono::seconds(60)));
     EXPECT_EQ(result.exit_code, ::geteuid() == 0 ? 2 : 4) << admin << ": " << result.errors;

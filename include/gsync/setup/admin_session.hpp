@@ -36,12 +36,12 @@ class AdminSession {
   /// What the host says of itself.
   struct Facts {
     bool root = false;
-    bool sudo = false;       ///< there is one
+    bool sudo = false;  ///< there is one
     bool systemd = false;
-    std::string machine;     ///< uname -m
-    std::string name;        ///< uname -n
-    std::string our_address; ///< of this host, as it is seen there
-    std::string version;     ///< what `gravity-sync version --json` printed; empty: there is none
+    std::string machine;      ///< uname -m
+    std::string name;         ///< uname -n
+    std::string our_address;  ///< of this host, as it is seen there
+    std::string version;      ///< what `gravity-sync version --json` printed; empty: there is none
   };
   Facts facts();
 

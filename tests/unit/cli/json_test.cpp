@@ -119,8 +119,9 @@ TEST(Json, DescribesTheNode) {
 }
 
 TEST(Json, GivesTrustAndVersion) {
-  EXPECT_EQ(json::parse(trust_json({"ph1", "SHA256:x", "ssh-ed25519", "unknown", false})),
-            json::parse(R"({"peer": "ph1", "fingerprint": "SHA256:x", "key_type": "ssh-ed25519", "state": "unknown", "trusted": false})"));
+  EXPECT_EQ(json::parse(trust_json({"ph1", "SHA256:x", "ssh-ed25519", "unknown", false, "ssh-ed25519 AAAA"})),
+            json::parse(R"({"peer": "ph1", "fingerprint": "SHA256:x", "key_type": "ssh-ed25519", "state": "unknown", "trusted": false,
+                            "public_key": "ssh-ed25519 AAAA"})"));
   EXPECT_EQ(json::parse(version_json("0.1.0", 1)), json::parse(R"({"version": "0.1.0", "protocol": 1})"));
 }
 

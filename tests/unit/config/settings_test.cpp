@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "../src/config/keys.hpp"
+#include "gsync/util/error.hpp"
 
 namespace gsync::config {
 namespace {
@@ -86,6 +87,30 @@ TEST(APeersSection, IsReadAsThePeerThatItWasMadeOf) {
   peer.remote_command = "gravity-sync agent";
   EXPECT_EQ(parse(peer_section(peer), "x").peers.at(0), peer);
   EXPECT_EQ(quoted("say \"\\ \t\""), "\"say \\\"\\\\ \\u0009\\\"\"");
+}
+
+TEST(APeersSection, TakesThePlaceOfTheOneOfThatNameAndLeavesTheRestAsItIs) {
+  PeerConfig peer;
+  peer.name = "ph1";
+  peer.host = "192.0.2.7";
+  const std::string text =
+      "# mine\n[sync]\nprefer = \"ph1\"\n\n[[peer]]\nname = \"ph1\"  # the old one\nhost = \"192.0.2.1\"\n\n# the other\n[[peer]]\nname = "
+      "\"ph2\"\nhost = \"b\"\n";
+  const auto changed = with_peer(text, "x.toml", peer);
+  EXPECT_EQ(changed,
+            "# mine\n[sync]\nprefer = \"ph1\"\n\n[[peer]]\nname = \"ph1\"\nhost = \"192.0.2.7\"\nmode = \"pull\"\n\n# the other\n"
+            "[[peer]]\nname = \"ph2\"\nhost = \"b\"\n");
+  EXPECT_EQ(with_peer(changed, "x.toml", peer), changed) << "twice is once";
+  EXPECT_EQ(*without_peer(text, "x.toml", "ph1"),
+            "# mine\n[sync]\nprefer = \"ph1\"\n\n# the other\n[[peer]]\nname = \"ph2\"\nhost = \"b\"\n");
+  EXPECT_EQ(without_peer(text, "x.toml", "ph3"), std::nullopt);
+  peer.name = "ph3";
+  const auto added = with_peer("[sync]\nprefer = \"x\"", "x.toml", peer);
+  EXPECT_EQ(parse(added, "x.toml").peers.at(0), peer);
+  EXPECT_EQ(*without_peer(added, "x.toml", "ph3"), "[sync]\nprefer = \"x\"\n");
+  EXPECT_EQ(with_peer("", "x.toml", peer), peer_section(peer));
+  peer.name = "a b";
+  EXPECT_THROW(with_peer(text, "x.toml", peer), Error);
 }
 
 TEST(FaultsOfAConfiguration, AreAllNamedWithTheirLines) {
