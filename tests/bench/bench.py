@@ -1,258 +1,145 @@
 #!/usr/bin/env python3
-"""gravity-sync beside rsync and ssh: wall time, bytes on the wire, bytes written and peak memory, on one machine over loopback.
+"""gravity-sync beside rsync, sqlite3's backup with scp, and ssh: time, round trips, bytes on the wire and written, CPU and peak memory.
 
-Every figure is a median of several runs; the programs take turns within a run, so that a slow moment of the machine meets all of them. Bytes on the wire are counted by a
-relay between client and sshd in runs of their own, so that the relay does not slow down what is timed.
+Both hosts are this machine, with an sshd between them. Every figure is a median of several runs. An edit is made once, then all programs carry it over in turn, so that a slow
+moment of the machine meets all of them. What passes is counted by a relay, which also makes the slow links; without --links all, what is timed does not go through it.
 """
 import argparse
 import json
 import os
-import pwd
-import shutil
 import signal
-import socket
-import sqlite3
 import statistics
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-MEASURE = os.path.join(HERE, "measure.py")
-
-
-class Relay:
-    """Counts what passes between a client and a port of this machine."""
-
-    def __init__(self, port):
-        self.target = port
-        self.bytes = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.target))
-            for a, b in ((client, server), (server, client)):
-                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
-
-    def pump(self, source, sink):
-        try:
-            while data := source.recv(1 << 16):
-                self.bytes += len(data)
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+import daemons
+import edits
+import hosts
+import link
 
 
-class Sshd:
-    def __init__(self, root):
-        self.root = root
-        for name in ("host", "client"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{root}/{name}"], check=True)
-        shutil.copy(f"{root}/client.pub", f"{root}/authorized_keys")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        if os.geteuid() == 0:
-            os.makedirs("/run/sshd", exist_ok=True)
-        with open(f"{root}/sshd_config", "w") as out:
-            out.write(f"ListenAddress 127.0.0.1:{self.port}\nHostKey {root}/host\nAuthorizedKeysFile {root}/authorized_keys\n"
-                      f"StrictModes no\nUsePAM no\nPidFile {root}/sshd.pid\nPasswordAuthentication no\nMaxStartups 100\n")
-        self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", f"{root}/sshd_config"], stderr=open(f"{root}/sshd.log", "w"))
-        deadline = time.time() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if time.time() > deadline:
-                    raise
-                time.sleep(0.05)
-
-    def known_hosts(self, *ports):
-        key = " ".join(open(f"{self.root}/host.pub").read().split()[:2])
-        with open(f"{self.root}/known_hosts", "w") as out:
-            for port in ports:
-                out.write(f"[127.0.0.1]:{port} {key}\n")
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
+def medians(runs):
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
 class Bench:
-    def __init__(self, options):
+    def __init__(self, options, domains):
         self.options = options
-        self.root = tempfile.mkdtemp(prefix="gravity-sync-bench-", dir=options.directory)
-        self.user = pwd.getpwuid(os.geteuid()).pw_name
-        self.sshd = Sshd(self.root)
-        self.relay = Relay(self.sshd.port)
-        self.sshd.known_hosts(self.sshd.port, self.relay.port)
-        self.binary = f"{options.build}/gravity-sync"
-        self.local = f"{self.root}/local.jsonl"
-        self.remote = f"{self.root}/remote.jsonl"
-        # The household and its databases are the same on both ends, but for row ids, until a case changes something.
-        for name, numbering in (("ph1", 3), ("ph2", 7)):
-            self.make(name, options.domains, numbering)
-        self.configure(self.sshd.port)
+        self.hosts = hosts.Hosts(options, domains)
+        self.edits = edits.Edits(self.hosts)
 
-    def make(self, name, domains, numbering):
-        shutil.rmtree(f"{self.root}/{name}", ignore_errors=True)
-        subprocess.run([f"{self.options.build}/tests/make-pihole", "--directory", f"{self.root}/{name}", "--name", name, "--domains", str(domains), "--numbering", str(numbering),
-                        "--seed", "1"], check=True, stdout=subprocess.DEVNULL)
-
-    def config(self, name):
-        return f"{self.root}/{name}/gravity-sync.toml"
-
-    def gravity(self, name):
-        return f"{self.root}/{name}/pihole/gravity.db"
-
-    def configure(self, port):
-        path = self.config("ph2")
-        text = open(path).read().split("[[peer]]")[0]
-        remote = f"{sys.executable} {MEASURE} {self.remote} {self.binary} --config {self.config('ph1')} agent --peer ph2"
-        with open(path, "w") as out:
-            out.write(text + f'[[peer]]\nname = "ph1"\nhost = "127.0.0.1"\nport = {port}\nuser = "{self.user}"\nidentity = "{self.root}/client"\n'
-                             f'known_hosts = "{self.root}/known_hosts"\nremote_command = "{remote}"\n')
-
-    def ssh(self, port):
-        return ["ssh", "-F", "/dev/null", "-p", str(port), "-i", f"{self.root}/client", "-o", f"UserKnownHostsFile={self.root}/known_hosts", "-o", "IdentitiesOnly=yes",
-                "-o", "BatchMode=yes"]
-
-    # the programs
-
-    def gravity_sync(self, port, *arguments):
-        self.configure(port)
-        return [self.binary, "--config", self.config("ph2"), "--quiet", "pull", *arguments]
-
-    def floor(self, port):
-        return [*self.ssh(port), f"{self.user}@127.0.0.1", f"{sys.executable} {MEASURE} {self.remote} true"]
-
-    def rsync(self, port, *flags):
-        return ["rsync", "-t", *flags, "-e", " ".join(self.ssh(port)), f"--rsync-path={sys.executable} {MEASURE} {self.remote} rsync",
-                f"{self.user}@127.0.0.1:{self.gravity('ph1')}", f"{self.root}/rsync.db"]
-
-    def run(self, command):
-        for path in (self.local, self.remote):
-            open(path, "w").close()
-        start = time.monotonic()
-        done = subprocess.run([sys.executable, MEASURE, self.local, *command], capture_output=True, text=True, timeout=600)
-        wall = time.monotonic() - start
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
-        local, remote = ([json.loads(line) for line in open(path)] for path in (self.local, self.remote))
-        return {"wall": wall, "written": sum(x["written"] for x in local), "written_remote": sum(x["written"] for x in remote),
-                "peak": max(x["peak_kib"] for x in local) * 1024, "peak_remote": max([x["peak_kib"] for x in remote] or [0]) * 1024}
-
-    def wire(self, command):
-        before = self.relay.bytes
-        self.run(command)
-        return self.relay.bytes - before
-
-    # the cases
-
-    def nothing(self):
-        subprocess.run([*self.gravity_sync(self.sshd.port)], check=True)
-        shutil.copy2(self.gravity("ph1"), f"{self.root}/rsync.db")
-
-    def one_domain(self):
-        self.counter = getattr(self, "counter", 0) + 1
-        with sqlite3.connect(self.gravity("ph1")) as db:
-            db.execute("INSERT INTO domainlist (type, domain) VALUES (1, ?)", (f"bench-{self.counter}.example.com",))
-        db.close()
-
-    def fresh_target(self):
-        # The same household, whose blocklist was never compiled.
-        self.make("ph2", 0, 7)
-        if os.path.exists(f"{self.root}/rsync.db"):
-            os.unlink(f"{self.root}/rsync.db")
-
-    def compile(self):
-        """What a weekly `pihole -g` does to a percent of the domains: a new file whose pages are all new."""
-        self.counter = getattr(self, "counter", 0) + 1
-        path = self.gravity("ph1")
-        shutil.copy2(path, path + "_temp")
-        db = sqlite3.connect(path + "_temp")
-        db.execute("DELETE FROM gravity WHERE rowid IN (SELECT rowid FROM gravity WHERE abs(random()) % 200 = 0)")
-        db.execute(f"INSERT INTO gravity SELECT 'c{self.counter}-' || domain, adlist_id FROM gravity WHERE abs(random()) % 200 = 0")
-        db.execute("CREATE TABLE shuffled AS SELECT * FROM gravity ORDER BY adlist_id, random()")
-        db.execute("DELETE FROM gravity")
-        db.execute("INSERT INTO gravity SELECT * FROM shuffled")
-        db.execute("DROP TABLE shuffled")
-        db.execute("UPDATE info SET value = value + 60 WHERE property = 'updated'")
-        db.commit()
-        db.execute("VACUUM")
-        db.close()
-        os.rename(path + "_temp", path)
-
-    def case(self, name, prepare, programs):
+    def one_shot(self, case, link_name, prepare, programs):
+        relay = self.hosts.relays[link_name]
+        timed_at = self.hosts.sshd.port if relay.rate is None else relay.port
         results = {}
+        # An edit serves all programs; a copy leaves nothing to be copied for the next one.
+        for_each = prepare == self.edits.fresh_target
         for _ in range(self.options.runs):
-            for label, command in programs.items():
-                prepare()
-                results.setdefault(label, []).append(self.run(command(self.sshd.port)))
-        table = {}
-        for label, command in programs.items():
             prepare()
-            wire = self.wire(command(self.relay.port))
-            runs = results[label]
-            table[label] = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-            table[label]["wire"] = wire
-        return {"case": name, "programs": table}
+            for label, command in programs.items():
+                if for_each:
+                    prepare()
+                results.setdefault(label, []).append(self.hosts.run(command(timed_at)))
+        prepare()
+        for label, command in programs.items():
+            if for_each:
+                prepare()
+            before = relay.counts()
+            self.hosts.run(command(relay.port))
+            wire, turns = (a - b for a, b in zip(relay.counts(), before))
+            yield {"case": case, "link": link_name, "program": label} | medians(results[label]) | {"wire": wire, "turns": turns}
+
+    def cases(self, link_name):
+        h, e = self.hosts, self.edits
+        gs, floor, rsync, rsync_z = h.gravity_sync, h.floor, h.rsync, lambda p: h.rsync(p, "-z")
+        full, force = lambda p: gs(p, "--full", "--force"), lambda p: gs(p, "--force")
+        few = {"ssh host true": floor, "gravity-sync": gs, "rsync -z": rsync_z}
+        weekly = {"gravity-sync": gs, "rsync -z": rsync_z}
+        shaped = link.LINKS[link_name][0]
+        yield "nothing changed", e.nothing, few if shaped else few | {"rsync": rsync, ".backup + scp": h.backup_scp}
+        yield "one domain", e.one_domain, few
+        yield "500 domains", e.many_domains, few
+        yield "one adlist disabled or enabled", e.adlist, few
+        yield "pihole -g, 1% changed, one version behind", e.compile, weekly
+        yield "the same, three versions behind", e.three_compiles, weekly
+        yield "first copy, rows", e.fresh_target, {"gravity-sync": force, "rsync -z": rsync_z} if shaped else {
+            "gravity-sync": force, "rsync -z": rsync_z, "rsync": rsync, ".backup + scp": h.backup_scp}
+        if not shaped:
+            yield "first copy, --full", e.fresh_target, {"gravity-sync": full, "rsync -z": rsync_z}
+
+    def over_daemon(self, link_name):
+        e = self.edits
+        running = daemons.Daemons(self.hosts, self.hosts.relays[link_name])
+        try:
+            self.idle = {side: tree.resident() for side, tree in running.trees.items()}
+            for case, edit in (("nothing changed", e.nothing), ("one domain", e.one_domain), ("500 domains", e.many_domains), ("one adlist disabled or enabled", e.adlist),
+                               ("pihole -g, 1% changed, one version behind", e.compile)):
+                if self.wanted(case):
+                    runs = [running.run(edit) for _ in range(self.options.runs)]
+                    yield {"case": case, "link": link_name, "program": "daemon"} | medians(runs)
+        finally:
+            running.stop()
+
+    def wanted(self, case):
+        return not self.options.cases or any(word in case for word in self.options.cases.split(","))
 
     def measure(self):
-        gs, full, floor = self.gravity_sync, lambda p: self.gravity_sync(p, "--full"), self.floor
-        rsync, rsync_z = self.rsync, lambda p: self.rsync(p, "-z")
-        self.nothing()
-        yield self.case("nothing changed", lambda: None, {"ssh host true": floor, "gravity-sync": gs, "rsync": rsync, "rsync -z": rsync_z})
-        yield self.case("one domain added", self.one_domain, {"ssh host true": floor, "gravity-sync": gs, "rsync -z": rsync_z})
-        yield self.case("`pihole -g`, 1% changed", self.compile, {"gravity-sync": gs, "rsync -z": rsync_z})
-        yield self.case("first copy, rows", self.fresh_target, {"gravity-sync": lambda p: self.gravity_sync(p, "--force"), "rsync": rsync, "rsync -z": rsync_z})
-        yield self.case("first copy, --full", self.fresh_target, {"gravity-sync": lambda p: self.gravity_sync(p, "--full", "--force"), "rsync -z": rsync_z})
-
-    def close(self):
-        self.sshd.stop()
-        shutil.rmtree(self.root, ignore_errors=True)
+        for program in (self.hosts.gravity_sync, self.hosts.rsync):
+            self.hosts.run(program(self.hosts.sshd.port))
+        for link_name in link.LINKS if self.options.links == "all" else ["loopback"]:
+            for case, prepare, programs in self.cases(link_name):
+                if self.wanted(case) and not self.options.only_daemon:
+                    yield from self.one_shot(case, link_name, prepare, programs)
+            if not self.options.no_daemon:
+                # The daemons begin with two that are in step.
+                self.hosts.run(self.hosts.gravity_sync(self.hosts.sshd.port, "--force"))
+                yield from self.over_daemon(link_name)
 
 
 def size(n):
     return f"{n:,.0f} B" if n < 10_000 else f"{n / 1e3:,.0f} KB" if n < 10e6 else f"{n / 1e6:,.1f} MB"
 
 
+def line(r):
+    pair = lambda key, show: f"{show(r[key + '_here'])} / {show(r[key + '_there'])}"
+    return (f"| {r['link']} | {r['case']} | {r['program']} | {r['wall']:.3f} s | {size(r['wire'])} | {r['turns']:.0f} | {pair('written', size)} | "
+            f"{pair('cpu', lambda s: f'{s:.2f} s')} | {pair('peak', size)} |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--build", required=True, help="build directory with gravity-sync and tests/make-pihole")
-    parser.add_argument("--domains", type=int, default=575_000)
+    parser.add_argument("--build", required=True, help="build directory with gravity-sync and what tests/bench/run.sh builds beside it")
+    parser.add_argument("--domains", default="575000", help="sizes of the blocklist, separated by commas; the three that count are 30000,575000,5000000")
+    parser.add_argument("--domains-file", help="names for the blocklist, one a line, .zst or not; else they are generated")
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--links", choices=("loopback", "all"), default="loopback", help="all: also 100 Mbit/s with 1 ms and 10 Mbit/s with 30 ms of round trip")
+    parser.add_argument("--cases", help="words, separated by commas, one of which must be in a case's name")
+    parser.add_argument("--no-daemon", action="store_true")
+    parser.add_argument("--only-daemon", action="store_true")
     parser.add_argument("--directory", help="where to work; must be a disk, not a tmpfs, for bytes written to mean anything")
+    parser.add_argument("--keep", action="store_true", help="leave the databases and logs there")
     parser.add_argument("--json", help="also write the figures there")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
-    bench = Bench(options)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     results = []
-    try:
-        print(f"{options.domains:,} rows in gravity, {size(os.path.getsize(bench.gravity('ph1')))}; medians of {options.runs} runs\n")
-        print("| case | program | wall | on the wire | written here | written there | peak memory here / there |")
-        print("| --- | --- | --- | --- | --- | --- | --- |")
-        for result in bench.measure():
-            results.append(result)
-            for label, r in result["programs"].items():
-                print(f"| {result['case']} | {label} | {r['wall']:.2f} s | {size(r['wire'])} | {size(r['written'])} | {size(r['written_remote'])} | "
-                      f"{size(r['peak'])} / {size(r['peak_remote'])} |", flush=True)
-    finally:
-        bench.close()
-    if options.json:
-        with open(options.json, "w") as out:
-            json.dump(results, out, indent=2)
+    for domains in map(int, options.domains.split(",")):
+        bench = Bench(options, domains)
+        try:
+            print(f"\n{domains:,} rows in gravity, {size(os.path.getsize(bench.hosts.gravity('ph1')))}; medians of {options.runs} runs; 'here' pulls from 'there'\n")
+            print("| link | case | program | wall | on the wire | turns | written here / there | CPU here / there | peak memory here / there |")
+            print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+            for result in bench.measure():
+                results.append({"domains": domains} | result)
+                print(line(result), flush=True)
+            for side, processes in getattr(bench, "idle", {}).items():
+                results.append({"domains": domains, "case": "idle", "program": "daemon", "side": side, "processes": processes})
+                print(f"\ndaemon {side}, idle, each process resident / its share / its own: " +
+                      ", ".join(" / ".join(size(p[key]) for key in ("rss", "pss", "own")) for p in processes))
+        finally:
+            bench.hosts.close()
+            if options.json:
+                with open(options.json, "w") as out:
+                    json.dump(results, out, indent=2)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""Two Pi-holes of one household on this machine with an sshd between them, and the programs that bring ph1's database to ph2."""
+import json
+import os
+import pwd
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+import link
+
+
+class Sshd:
+    def __init__(self, root):
+        self.root = root
+        for name in ("host", "client"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{root}/{name}"], check=True)
+        shutil.copy(f"{root}/client.pub", f"{root}/authorized_keys")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        if os.geteuid() == 0:
+            os.makedirs("/run/sshd", exist_ok=True)
+        with open(f"{root}/sshd_config", "w") as out:
+            out.write(f"ListenAddress 127.0.0.1:{self.port}\nHostKey {root}/host\nAuthorizedKeysFile {root}/authorized_keys\n"
+                      f"StrictModes no\nUsePAM no\nPidFile {root}/sshd.pid\nPasswordAuthentication no\nMaxStartups 100\n"
+                      "Subsystem sftp internal-sftp\n")
+        self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", f"{root}/sshd_config"], stderr=open(f"{root}/sshd.log", "w"))
+        deadline = time.time() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                if time.time() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def known_hosts(self, *ports):
+        key = " ".join(open(f"{self.root}/host.pub").read().split()[:2])
+        with open(f"{self.root}/known_hosts", "w") as out:
+            for port in ports:
+                out.write(f"[127.0.0.1]:{port} {key}\n")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+class Hosts:
+    def __init__(self, options, domains):
+        self.options, self.domains = options, domains
+        self.root = tempfile.mkdtemp(prefix="gravity-sync-bench-", dir=options.directory)
+        self.user = pwd.getpwuid(os.geteuid()).pw_name
+        self.sshd = Sshd(self.root)
+        self.relays = {name: link.Relay(self.sshd.port, *speed) for name, speed in link.LINKS.items()}
+        self.sshd.known_hosts(self.sshd.port, *(relay.port for relay in self.relays.values()))
+        self.binary = f"{options.build}/gravity-sync"
+        self.probe = f"{options.build}/tests/bench-measure"
+        self.local, self.remote = f"{self.root}/local.jsonl", f"{self.root}/remote.jsonl"
+        # The household and its databases are the same on both ends, but for row ids, until a case changes something.
+        self.make("ph1", domains, 3)
+        self.make("ph2", domains, 7)
+        self.configure(self.sshd.port)
+
+    def make(self, name, domains, numbering):
+        shutil.rmtree(f"{self.root}/{name}", ignore_errors=True)
+        subprocess.run([f"{self.options.build}/tests/make-pihole", "--directory", f"{self.root}/{name}", "--name", name, "--domains", str(domains),
+                        "--numbering", str(numbering), "--seed", "1"], check=True, stdout=subprocess.DEVNULL)
+        if self.options.domains_file and domains:
+            self.take_names(self.gravity(name), domains)
+
+    def take_names(self, path, domains):
+        """The blocklist's names from a file; each adlist keeps as many as it had."""
+        text = self.options.domains_file
+        reader = subprocess.Popen(["zstd", "-dc", text] if text.endswith(".zst") else ["cat", text], stdout=subprocess.PIPE, text=True)
+        names = [line for line, _ in zip((line.strip() for line in reader.stdout), range(domains)) if line]
+        reader.stdout.close()
+        reader.wait()
+        with sqlite3.connect(path) as db:
+            parts = db.execute("SELECT id, count(*) FROM gravity JOIN adlist ON id = adlist_id GROUP BY id ORDER BY address").fetchall()
+            db.execute("DELETE FROM gravity")
+            ids = (number for number, count in parts for _ in range(count))
+            db.executemany("INSERT INTO gravity VALUES (?, ?)", zip(names, ids))
+            db.execute("UPDATE info SET value = (SELECT count(DISTINCT domain) FROM gravity) WHERE property = 'gravity_count'")
+            db.execute("UPDATE adlist SET number = (SELECT count(*) FROM gravity WHERE adlist_id = id) WHERE id IN (SELECT adlist_id FROM gravity)")
+        db.close()
+
+    def config(self, name):
+        return f"{self.root}/{name}/gravity-sync.toml"
+
+    def gravity(self, name):
+        return f"{self.root}/{name}/pihole/gravity.db"
+
+    def configure(self, port, measured=True):
+        path = self.config("ph2")
+        text = open(path).read().split("[[peer]]")[0]
+        remote = f"{self.binary} --config {self.config('ph1')} agent --peer ph2"
+        if measured:
+            remote = f"{self.probe} {self.remote} {remote}"
+        with open(path, "w") as out:
+            out.write(text + f'[[peer]]\nname = "ph1"\nhost = "127.0.0.1"\nport = {port}\nuser = "{self.user}"\nidentity = "{self.root}/client"\n'
+                             f'known_hosts = "{self.root}/known_hosts"\nremote_command = "{remote}"\nconnect_timeout_seconds = 60\n')
+
+    # the programs
+
+    def ssh(self, port, program="ssh"):
+        return [program, "-F", "/dev/null", "-P" if program == "scp" else "-p", str(port), "-i", f"{self.root}/client", "-o",
+                f"UserKnownHostsFile={self.root}/known_hosts", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+
+    def gravity_sync(self, port, *arguments):
+        self.configure(port)
+        return [self.binary, "--config", self.config("ph2"), "--quiet", "pull", *arguments]
+
+    def floor(self, port):
+        return [*self.ssh(port), f"{self.user}@127.0.0.1", f"{self.probe} {self.remote} true"]
+
+    def rsync(self, port, *flags):
+        return ["rsync", "-t", *flags, "-e", " ".join(self.ssh(port)), f"--rsync-path={self.probe} {self.remote} rsync",
+                f"{self.user}@127.0.0.1:{self.gravity('ph1')}", f"{self.root}/rsync.db"]
+
+    def backup_scp(self, port):
+        copy = f"{self.root}/backup.db"
+        backup = " ".join(self.ssh(port)) + f" {self.user}@127.0.0.1 \"{self.probe} {self.remote} sqlite3 {self.gravity('ph1')} '.backup {copy}'\""
+        return ["sh", "-c", f"{backup} && {' '.join(self.ssh(port, 'scp'))} -q {self.user}@127.0.0.1:{copy} {self.root}/scp.db"]
+
+    def run(self, command):
+        for path in (self.local, self.remote):
+            open(path, "w").close()
+        start = time.monotonic()
+        done = subprocess.run([self.probe, self.local, *command], capture_output=True, text=True, timeout=600)
+        wall = time.monotonic() - start
+        if done.returncode != 0:
+            raise SystemExit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+        # The agent may end a moment after the client.
+        deadline = time.monotonic() + 5
+        while not os.path.getsize(self.remote) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        result = {"wall": wall}
+        for side, path in (("here", self.local), ("there", self.remote)):
+            lines = [json.loads(line) for line in open(path)]
+            result |= {f"written_{side}": sum(x["written"] for x in lines), f"cpu_{side}": sum(x["cpu"] for x in lines),
+                       f"peak_{side}": max([x["peak_kib"] for x in lines] or [0]) * 1024}
+        return result
+
+    def close(self):
+        self.sshd.stop()
+        if self.options.keep:
+            print(f"kept: {self.root}", file=sys.stderr)
+        else:
+            shutil.rmtree(self.root, ignore_errors=True)
