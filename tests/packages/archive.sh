@@ -4,6 +4,8 @@ set -euo pipefail
 source_directory=$(cd "$(dirname "$0")/../.." && pwd)
 # shellcheck source=../../packaging/prepare.sh
 . "$source_directory/packaging/prepare.sh"
+# shellcheck source=../support/check.sh
+. "$source_directory/tests/support/check.sh"
 
 usage() {
   cat <<'END'
@@ -33,7 +35,9 @@ make_root() {
   mkdir -p "$root"/{bin,etc,proc,tmp,dev,run,var/lib,sbin}
   cp "$busybox" "$root/bin/busybox"
   # A name for each of its programs, as Alpine has them.
-  for name in $("$busybox" --list); do ln -sf busybox "$root/bin/$name"; done
+  for name in $("$busybox" --list | grep -vx busybox); do ln -sf busybox "$root/bin/$name"; done
+  # A file does for a device here.
+  touch "$root/dev/null" && chmod 0666 "$root/dev/null"
   printf 'root:x:0:0:root:/root:/bin/sh\nsystem:x:999:999::/:/bin/false\n' >"$root/etc/passwd"
   printf 'root:x:0:\nsystem:x:999:\n' >"$root/etc/group"
   (umask 077 && printf 'root:*:19000:0:99999:7:::\n' >"$root/etc/shadow")
@@ -42,17 +46,6 @@ make_root() {
 }
 in_root() { unshare --mount --pid --fork --net chroot "$root" /bin/busybox env -i PATH=/usr/local/bin:/bin:/sbin sh -c "$1" </dev/null; }
 snapshot() { (cd "$root" && find . \( -type f -o -type l \) -printf '%p %m %u\n' | sort && cat etc/passwd etc/group etc/shadow); }
-failures=0
-check() {
-  local name=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    printf 'ok      %s\n' "$name"
-  else
-    printf 'FAILED  %s\n%s\n' "$name" "$output"
-    failures=$((failures + 1))
-  fi
-}
 same_as() { diff "$1" <(snapshot); }
 has() { [ -e "$root$1" ]; }
 account_is_right() {

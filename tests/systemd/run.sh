@@ -76,7 +76,8 @@ boot='
   chmod 755 "$root/run"
   mkdir -p "$root/source" "$root/outside"
   mount --bind "$source" "$root/source"
-  if [ -n "$build" ]; then mkdir -p "$root$build"; mount --bind "$build" "$root$build"; fi
+  # Not where it lies: the service does not see /tmp and /home.
+  if [ -n "$build" ]; then mkdir -p "$root/build"; mount --bind "$build" "$root/build"; fi
   ip link set lo up
   cd "$root"
   pivot_root . outside
@@ -101,4 +102,5 @@ for _ in $(seq 300); do
 done
 case $state in running | degraded) ;; *) fail "systemd did not come up: $(cat "$work/console")" ;; esac
 say "$(in_system systemctl --version | head -n 1) runs"
+[ -z "$build" ] || build=/build
 in_system GSYNC_IN_SYSTEM=1 bash "/source/$checks" "${build:-/src/gravity-sync/build}"

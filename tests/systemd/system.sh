@@ -1,18 +1,8 @@
 # shellcheck shell=bash
 # For the scripts that tests/systemd/run.sh runs in the system that it has booted: checks by name, and a Pi-hole, which is installed for good.
 [ "${GSYNC_IN_SYSTEM:-}" = 1 ] || { echo "this is for tests/systemd/run.sh" >&2; exit 2; }
-failures=0
-
-check() {
-  local name=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    printf 'ok      %s\n' "$name"
-  else
-    printf 'FAILED  %s\n%s\n' "$name" "$output"
-    failures=$((failures + 1))
-  fi
-}
+# shellcheck source=../support/check.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/check.sh"
 # Until it is so, for half a minute or longer.
 within() {
   for _ in $(seq 150); do
@@ -31,6 +21,8 @@ install_pihole() {
   install -D "$build/tests/ftl-stand-in" /usr/local/libexec/pihole-FTL
   "$build/tests/make-pihole" --directory /srv/ph1 --name ph1
   "$build/tests/make-pihole" --directory /srv/ph2 --name ph2 --numbering 7 --edits 12
+  # What stands in for FTL's command names where that was built.
+  sed -i "s|[^ '\"]*/ftl-stand-in|/usr/local/libexec/pihole-FTL|" /srv/ph1/pihole-FTL /srv/ph2/pihole-FTL
   mv /srv/ph2/pihole /etc/pihole
   sed -i 's|/srv/ph2/pihole|/etc/pihole|; s|/srv/ph2/run/|/run/|' /etc/pihole/pihole.toml
   sed 's|/srv/ph2/pihole|/etc/pihole|; s|NEEDS_CHOWN=0|NEEDS_CHOWN=1|' /srv/ph2/pihole-FTL >/usr/bin/pihole-FTL
