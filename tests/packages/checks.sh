@@ -3,21 +3,14 @@
 set -euo pipefail
 # shellcheck source=../systemd/system.sh
 . /source/tests/systemd/system.sh
+# shellcheck source=snapshot.sh
+. /source/tests/packages/snapshot.sh
 stage=$1
 export DEBIAN_FRONTEND=noninteractive
 # The sockets first: a daemon that finds none makes its own, for no other group than its own.
 units='gravity-sync-agent.socket gravity-sync-status.socket gravity-sync.service'
 config=/etc/gravity-sync/gravity-sync.toml
 
-# All files and what they are, but for what dpkg and the system itself write. Access to an account is a file, too.
-snapshot() {
-  find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /source -o -path /var/tmp -o -path /var/lib/dpkg -o -path /var/log \
-    -o -path /var/cache -o -path /var/lib/apt -o -path /var/lib/systemd -o -path /outside -o -path /etc/pihole -o -path /srv \) -prune -o \
-    ! -name 'passwd-' ! -name 'shadow-' ! -name 'group-' ! -name 'gshadow-' ! -name 'sub[ug]id-' ! -name .pwd.lock ! -name ld.so.cache -printf '%p %y %m %u %g\n' | sort
-  find /run /etc/pihole -path '*gravity-sync*' | sort
-  cat /etc/passwd /etc/shadow /etc/group /etc/gshadow
-}
-nothing_is_left() { diff "$1" <(snapshot); }
 ftl_pid() { systemctl show -p MainPID --value pihole-FTL; }
 same_ftl() { [ "$(ftl_pid)" = "$ftl_before" ] && kill -0 "$ftl_before"; }
 main_pid() { systemctl show -p MainPID --value gravity-sync; }

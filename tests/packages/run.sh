@@ -7,28 +7,31 @@ source_directory=$(cd "$(dirname "$0")/../.." && pwd)
 
 usage() {
   cat <<'END'
-usage: tests/packages/run.sh [--release NAME] [--root DIRECTORY] [--build DIRECTORY] DIST
+usage: tests/packages/run.sh [--release NAME] [--root DIRECTORY] [--build DIRECTORY] [--only WHAT] DIST
 
 DIST is a directory with what packaging/deb.sh and packaging/tarball.sh made for this machine: gravity-sync_*.deb and, if it is to be tried,
 gravity-sync-*.tar.gz. A Debian is made with debootstrap and booted by tests/systemd/run.sh, with a Pi-hole and a stand-in for its FTL, which
-must never be restarted. There the package is installed, upgraded, removed and purged, and no file may be left.
+must never be restarted. There the package is installed, upgraded, removed and purged, and no file may be left. Then two such systems, with a
+network between them, are connected by `gravity-sync pair`, edited, upgraded one after the other, and purged.
 
   --release NAME     bookworm, trixie (bookworm)
   --root DIRECTORY   keep the root there and use it again
   --build DIRECTORY  where tests/ftl-stand-in and tests/make-pihole are (build in the checkout)
+  --only WHAT        one (system), or two
   --help             this text
 
 MIRROR names the Debian mirror. Needs root. Where this machine cannot boot a system in namespaces it says so, and exits with 77.
 END
 }
 
-release=bookworm root='' build=$source_directory/build dist=''
+release=bookworm root='' build=$source_directory/build dist='' only='one two'
 while [ $# -gt 0 ]; do
   case $1 in
-    --release | --root | --build) [ $# -ge 2 ] || { usage >&2; exit 2; } ;;&
+    --release | --root | --build | --only) [ $# -ge 2 ] || { usage >&2; exit 2; } ;;&
     --release) release=$2; shift ;;
     --root) root=$2; shift ;;
     --build) build=$2; shift ;;
+    --only) only=$2; shift ;;
     --help | -h) usage; exit 0 ;;
     -*) say "tests/packages/run.sh: what is '$1'?"; usage >&2; exit 2 ;;
     *) dist=$1 ;;
@@ -63,6 +66,8 @@ cp "$package" "$root/tmp/gravity-sync.deb"
 in_root() { chroot "$root" env DEBIAN_FRONTEND=noninteractive "$@" </dev/null; }
 in_root apt-get -q update >&2 || say "apt-get update failed; trying with the old lists"
 to_install=$(in_root apt-get -s -q install --no-install-recommends /tmp/gravity-sync.deb) || fail "apt cannot install the package on $release: $to_install"
+# With a person on each host who may use sudo there.
+to_install+=$'\n'$(in_root apt-get -s -q install --no-install-recommends sudo openssh-client sqlite3)
 dependencies=$(sed -n 's/^Inst \([^ ]*\).*/\1/p' <<<"$to_install" | grep -vx gravity-sync || true)
 # shellcheck disable=SC2086  # one word for each
 [ -z "$dependencies" ] || in_root apt-get -q install -y --no-install-recommends $dependencies >&2
@@ -79,4 +84,5 @@ sed -i 's/^\(Version: .*\)/\1+later/' "$stage/later/DEBIAN/control"
 echo '# A later version says more.' >>"$stage/later/etc/gravity-sync/gravity-sync.toml"
 dpkg-deb --build --root-owner-group "$stage/later" "$stage/later.deb" >/dev/null
 rm -r "$stage/later"
-"$source_directory/tests/systemd/run.sh" --build "$stage" --checks tests/packages/checks.sh "$root"
+case $only in *one*) "$source_directory/tests/systemd/run.sh" --build "$stage" --checks tests/packages/checks.sh "$root" ;; esac
+case $only in *two*) "$source_directory/tests/packages/hosts.sh" "$stage" "$root" ;; esac

@@ -14,18 +14,18 @@ within() {
 as() { setpriv "--reuid=$1" "--regid=$(id -g "$1")" --clear-groups "${@:2}"; }
 ftl() { FTL_STAND_IN_DIRECTORY=$1 /usr/local/libexec/pihole-FTL --config dns.hosts "${@:2}"; }
 
-# install_pihole BUILD: /etc/pihole, whose name is ph2, and another one in /srv/ph1, with the stand-in for FTL.
+# install_pihole BUILD [NAME]: /etc/pihole, which is ph2 if it is not named, and another one in /srv, with the stand-in for FTL.
 install_pihole() {
-  local build=$1
+  local build=$1 name=${2:-ph2}
   useradd --system --no-create-home --shell /usr/sbin/nologin pihole
   install -D "$build/tests/ftl-stand-in" /usr/local/libexec/pihole-FTL
   "$build/tests/make-pihole" --directory /srv/ph1 --name ph1
   "$build/tests/make-pihole" --directory /srv/ph2 --name ph2 --numbering 7 --edits 12
   # What stands in for FTL's command names where that was built.
   sed -i "s|[^ '\"]*/ftl-stand-in|/usr/local/libexec/pihole-FTL|" /srv/ph1/pihole-FTL /srv/ph2/pihole-FTL
-  mv /srv/ph2/pihole /etc/pihole
-  sed -i 's|/srv/ph2/pihole|/etc/pihole|; s|/srv/ph2/run/|/run/|' /etc/pihole/pihole.toml
-  sed 's|/srv/ph2/pihole|/etc/pihole|; s|NEEDS_CHOWN=0|NEEDS_CHOWN=1|' /srv/ph2/pihole-FTL >/usr/bin/pihole-FTL
+  mv "/srv/$name/pihole" /etc/pihole
+  sed -i "s|/srv/$name/pihole|/etc/pihole|; s|/srv/$name/run/|/run/|" /etc/pihole/pihole.toml
+  sed "s|/srv/$name/pihole|/etc/pihole|; s|NEEDS_CHOWN=0|NEEDS_CHOWN=1|" "/srv/$name/pihole-FTL" >/usr/bin/pihole-FTL
   chmod 755 /usr/bin/pihole-FTL
   chown -R pihole:pihole /etc/pihole
   mkdir -p /etc/dnsmasq.d
