@@ -12,6 +12,11 @@ LINKS = {"loopback": (None, 0), "100 Mbit/s, 1 ms": (100e6, 0.001), "10 Mbit/s, 
 CHUNK = 16384
 
 
+def chosen(words):
+    """The links of --links: by the first word of their names."""
+    return [name for name in LINKS if words == "all" or name.split()[0] in words.split(",")]
+
+
 class Relay:
     """Counts bytes, and the turns from what the client says to what the server says: the round trips that somebody waited for."""
 
