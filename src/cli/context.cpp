@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <system_error>
 
 #include "gsync/daemon/supervisor.hpp"
@@ -149,8 +150,13 @@ daemon::Helpers Context::share_helpers() const {
 }
 
 protocol::Hello Context::hello() const {
-  return {protocol::protocol_version, software_version(), state_->node_id(), here_->label(),
-          config_.sync.keep_local.but_settings(here_->settings())};
+  return {protocol::protocol_version,
+          software_version(),
+          state_->node_id(),
+          here_->label(),
+          config_.sync.keep_local.but_settings(here_->settings()),
+          std::time(nullptr),
+          installation_.compiles_weekly()};
 }
 
 void Context::greeted(const protocol::Hello& theirs) {

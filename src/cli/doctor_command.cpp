@@ -80,7 +80,6 @@ ExitCode run_doctor(const Invocation& invocation, Output& output) {
   setup::look(all, "sshd", [] { return setup::check_sshd(); });
   if (installation) {
     setup::look(all, "sockets", [&] { return setup::check_sockets(config, installation->owner); });
-    setup::look(all, "blocklist", [&] { return setup::check_weekly_gravity(config, *installation); });
   }
   // Everything else as the owner of the Pi-hole, which is what makes a Context; but no check makes a state directory.
   std::optional<Context> context;

@@ -319,6 +319,15 @@ void locate_dns_port(Installation& found, std::optional<std::uint16_t> configure
 
 }  // namespace
 
+bool Installation::compiles_weekly() const {
+  if (container || runtime == config::Runtime::volume) return false;
+  const auto text = util::read_file("/etc/cron.d/pihole").value_or("");
+  return std::ranges::any_of(util::split(text, '\n'), [](std::string_view line) {
+    line = util::trim(line);
+    return !line.starts_with('#') && line.find("updateGravity") != std::string_view::npos;
+  });
+}
+
 std::vector<std::string> Installation::directories() const {
   std::vector<std::string> all;
   for (const auto& path : {directory, directory_of(gravity_database), directory_of(gravity_named), dnsmasq_directory}) {

@@ -53,6 +53,8 @@ std::optional<std::string> decoded(std::string_view text) {
 }
 
 constexpr std::string_view settings_word = "settings:";
+constexpr std::string_view time_word = "time:";
+constexpr std::string_view gravity_word = "gravity:weekly";
 constexpr std::size_t max_settings = 200;
 
 std::string encoded(const std::vector<std::string>& texts) {
@@ -79,26 +81,34 @@ std::optional<std::vector<std::string>> decoded_texts(std::string_view text) {
   return texts;
 }
 
-std::optional<model::KeepLocal> decoded_keep_local(std::span<const std::string_view> words) {
+/// The words behind the name. False for what cannot stand there.
+bool take_last_words(std::span<const std::string_view> words, Hello& hello) {
   std::vector<std::string> patterns;
   std::vector<std::string> settings;
-  if (!words.empty() && words.back().starts_with(settings_word)) {
-    auto keys = decoded_texts(words.back().substr(settings_word.size()));
-    if (!keys || keys->size() > max_settings) return std::nullopt;
-    settings = std::move(*keys);
-    words = words.first(words.size() - 1);
-  }
-  if (words.size() > 1) return std::nullopt;
-  if (!words.empty()) {
-    auto texts = decoded_texts(words.front());
-    if (!texts) return std::nullopt;
-    patterns = std::move(*texts);
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    auto word = words[i];
+    if (word.starts_with(settings_word)) {
+      auto keys = decoded_texts(word.substr(settings_word.size()));
+      if (!keys || keys->size() > max_settings) return false;
+      settings = std::move(*keys);
+    } else if (word.starts_with(time_word)) {
+      word.remove_prefix(time_word.size());
+      auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), hello.time);
+      if (error != std::errc() || end != word.data() + word.size() || hello.time < 0) return false;
+    } else if (word == gravity_word) {
+      hello.weekly_gravity = true;
+    } else {
+      auto texts = decoded_texts(word);
+      if (!texts || i != 0) return false;
+      patterns = std::move(*texts);
+    }
   }
   try {
-    return model::KeepLocal(patterns).but_settings(std::move(settings));
+    hello.keep_local = model::KeepLocal(patterns).but_settings(std::move(settings));
   } catch (const Error&) {
-    return std::nullopt;
+    return false;
   }
+  return true;
 }
 
 /// nullopt for what is no hello of any version. Of another version's hello only the first three words are understood, and that much will
@@ -121,9 +131,7 @@ std::optional<Hello> parse_hello(std::string_view line) {
   if (!node_id || !name) return std::nullopt;
   hello.node_id = *node_id;
   hello.name = *name;
-  auto keep = decoded_keep_local(std::span(words).subspan(5));
-  if (!keep) return std::nullopt;
-  hello.keep_local = std::move(*keep);
+  if (!take_last_words(std::span(words).subspan(5), hello)) return std::nullopt;
   return hello;
 }
 
@@ -238,8 +246,9 @@ std::string hint_for_silence(std::string_view peer) {
 }  // namespace
 
 std::string hello_line(const Hello& hello) {
-  return fmt::format("{}{} {} {} {}{}\n", greeting_word, hello.protocol, encoded(hello.software, 32), encoded(hello.node_id, 64),
-                     encoded(hello.name, 64), encoded(hello.keep_local));
+  return fmt::format("{}{} {} {} {}{}{}{}\n", greeting_word, hello.protocol, encoded(hello.software, 32), encoded(hello.node_id, 64),
+                     encoded(hello.name, 64), encoded(hello.keep_local), hello.time > 0 ? fmt::format(" {}{}", time_word, hello.time) : "",
+                     hello.weekly_gravity ? fmt::format(" {}", gravity_word) : "");
 }
 
 Greeting exchange_hellos(util::ByteStream& stream, const Hello& ours, const Limits& limits, std::string_view peer, Side side) {

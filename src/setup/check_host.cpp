@@ -23,7 +23,6 @@ constexpr const char* service = "service";
 constexpr const char* sockets = "sockets";
 constexpr const char* account_subject = "SSH account";
 constexpr const char* cron_file = "/etc/cron.d/gravity-sync";
-constexpr const char* pihole_cron_file = "/etc/cron.d/pihole";
 
 /// "enabled", "active" and their like.
 std::string systemctl(const std::string& question) {
@@ -151,22 +150,6 @@ Findings check_account(const config::Config& config) {
               fmt::format("sudo usermod --append --groups {} {}", config.daemon.agent_group, ssh_account_name)));
   look(all, account_subject, [&] { return check_admitted(*account); });
   return all;
-}
-
-Findings check_weekly_gravity(const config::Config& config, const pihole::Installation& installation) {
-  // A container has its own.
-  if (installation.runtime != config::Runtime::native || !config.sync.components.blocklist) return {};
-  const bool takes = std::ranges::any_of(config.peers, [](const auto& peer) { return peer.mode != config::Mode::push; });
-  const auto text = util::read_file(pihole_cron_file);
-  if (!takes || !text) return {};
-  for (auto line : util::split(*text, '\n')) {
-    line = util::trim(line);
-    if (line.empty() || line.front() == '#' || line.find("updateGravity") == std::string_view::npos) continue;
-    return {hint("blocklist", "this Pi-hole runs `pihole -g` every week by itself, and so do its peers if they are as installed",
-                 fmt::format("one of them is enough, since its compile is synced: on the others put a # before updateGravity in {}",
-                             pihole_cron_file))};
-  }
-  return {};
 }
 
 }  // namespace gsync::setup

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <ctime>
+
 #include "gsync/model/pair.hpp"
 #include "gsync/setup/doctor.hpp"
 
@@ -20,6 +23,8 @@ class PeerCheck {
     if (worst_of(all_) == Verdict::wrong) return std::move(all_);
     look(all_, subject_, [&] { return log_in(); });
     if (node_) look(all_, subject_, [&] { return check_there(); });
+    if (node_) all_.push_back(check_clock());
+    if (node_) look(all_, subject_, [&] { return check_weekly_gravity(); });
     if (node_) look(all_, subject_, [&] { return check_ring(); });
     return std::move(all_);
   }
@@ -92,6 +97,25 @@ class PeerCheck {
       if (!why.empty()) found.push_back(hint(subject_, fmt::format("{} records are not synced: {}", model::to_string(kind), why), ""));
     }
     return found;
+  }
+
+  /// Nothing is decided by dates, but people compare histories by them.
+  Finding check_clock() const {
+    constexpr std::int64_t tolerated = 60;
+    const auto ahead = node_->peer_hello().time - std::time(nullptr);
+    if (node_->peer_hello().time == 0) return hint(subject_, "it does not tell its time", "update gravity-sync there");
+    if (std::abs(ahead) <= tolerated) return good(subject_, "its clock and ours agree");
+    return hint(subject_,
+                fmt::format("its clock is {} s {} ours: dates in the two histories do not fit together", std::abs(ahead),
+                            ahead > 0 ? "ahead of" : "behind"),
+                "timedatectl status, on both");
+  }
+
+  /// Two that both compile by themselves bring each other's work every week, for nothing.
+  Findings check_weekly_gravity() const {
+    if (!tools_.hello.weekly_gravity || !node_->peer_hello().weekly_gravity) return {};
+    return {hint(subject_, "both Pi-holes run `pihole -g` every week by themselves, and each result is synced to the other",
+                 "one of them is enough: on the other put a # before updateGravity in /etc/cron.d/pihole")};
   }
 
   Findings check_ring() {

@@ -8,6 +8,7 @@
 #include "gsync/util/subprocess.hpp"
 #include "support/ftl_process.hpp"
 #include "support/paths.hpp"
+#include "support/private_mounts.hpp"
 #include "support/two_nodes_test.hpp"
 
 namespace gsync {
@@ -38,6 +39,32 @@ TEST_F(Doctor, FindsNothingWrongWithTwoThatWork) {
   EXPECT_FALSE(contains(quiet.output, "ok     ")) << quiet.output;
   EXPECT_TRUE(contains(quiet.output, "hint   ")) << quiet.output;
   EXPECT_TRUE(contains(nodes.run({"doctor", "--json"}).output, "\"verdict\": \"hint\""));
+}
+
+TEST_F(Doctor, SeesTwoClocksThatDoNotAgree) {
+  test::TwoNodes nodes;
+  EXPECT_TRUE(contains(nodes.run({"doctor"}).output, "ok     peer ph1: its clock and ours agree"));
+  const auto result = nodes.run_on(nodes.ph2, {"doctor"}, {{"LD_PRELOAD", test::paths::clock_off}, {"GSYNC_CLOCK_OFF", "7200"}});
+  if (contains(result.errors, "LD_PRELOAD")) GTEST_SKIP() << result.errors;
+  EXPECT_TRUE(contains(result.output, "hint   peer ph1: its clock is 7")) << result.output;
+  EXPECT_TRUE(contains(result.output, " s behind ours")) << result.output;
+}
+
+TEST_F(Doctor, SeesThatBothCompileByThemselves) {
+  test::PrivateMounts mounts;
+  if (!mounts.reason().empty()) GTEST_SKIP() << mounts.reason();
+  try {
+    mounts.overlay("/etc");
+  } catch (const std::exception& error) {
+    GTEST_SKIP() << error.what();
+  }
+  std::filesystem::create_directories("/etc/cron.d");
+  test::write_text("/etc/cron.d/pihole", "# 1 1 * * 7 root pihole updateGravity\n");
+  test::TwoNodes nodes;
+  EXPECT_FALSE(contains(nodes.run({"doctor"}).output, "every week"));
+  test::write_text("/etc/cron.d/pihole",
+                   "59 1    * * 7   root    PATH=\"$PATH:/usr/sbin:/usr/local/bin/\" pihole updateGravity >/dev/null\n");
+  EXPECT_TRUE(contains(nodes.run({"doctor"}).output, "hint   peer ph1: both Pi-holes run `pihole -g` every week"));
 }
 
 TEST_F(Doctor, SeesThatAKeyIsGoodForTheAgentOnly) {

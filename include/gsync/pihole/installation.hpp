@@ -55,6 +55,8 @@ struct Installation {
   uid_t owner = 0;                ///< of the gravity.db file, or of its directory when it is missing
   gid_t group = 0;
 
+  /// Whether Pi-hole's cron of this host starts `pihole -g` every week. Of a container nobody can tell.
+  bool compiles_weekly() const;
   /// Those that we work in, whether they are there or not.
   std::vector<std::string> directories() const;
   std::string toml_path() const { return directory + "/pihole.toml"; }

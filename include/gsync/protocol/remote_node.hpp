@@ -20,6 +20,9 @@ struct Hello {
   std::string node_id;
   std::string name;
   model::KeepLocal keep_local{};  ///< with the settings that it gives and takes; one that says nothing of them has none
+  // Nothing is decided by these; `doctor` tells people of them.
+  std::int64_t time = 0;        ///< of its clock, as it introduces itself; 0: not told
+  bool weekly_gravity = false;  ///< its own cron runs `pihole -g`
 };
 
 struct Limits {

@@ -22,8 +22,6 @@ Findings check_account(const config::Config& config);
 Findings check_sshd();
 /// The files with the public halves of this host's SSH keys.
 std::vector<std::string> own_host_keys();
-/// Two nodes that both compile by themselves undo each other's work.
-Findings check_weekly_gravity(const config::Config& config, const pihole::Installation& installation);
 
 /// Of this host's Pi-hole, asked as its owner.
 Findings check_pihole(const pihole::Installation& installation);

@@ -45,6 +45,20 @@ TEST(Hello, IntroducesBothSides) {
   EXPECT_EQ(remote->label(), "ph1");
 }
 
+TEST(Hello, TellsTheTimeAndWhoCompilesByHimself) {
+  FakeNode node("ph1");
+  auto options = agent_options();
+  options.hello.time = 1'790'000'000;
+  options.hello.weekly_gravity = true;
+  Served served(node, options);
+  auto remote = served.connect();
+  EXPECT_EQ(remote->peer_hello().time, 1'790'000'000);
+  EXPECT_TRUE(remote->peer_hello().weekly_gravity);
+  EXPECT_EQ(connect_to("gravity-sync 1 0.1.0 aa ph1 time:12x\n").code(), ErrorCode::protocol);
+  EXPECT_EQ(connect_to("gravity-sync 1 0.1.0 aa ph1 time:-1\n").code(), ErrorCode::protocol);
+  EXPECT_EQ(connect_to("gravity-sync 1 0.1.0 aa ph1 time:1 clients\n").code(), ErrorCode::protocol);
+}
+
 TEST(Hello, TellsEachSideWhatTheOtherKeepsLocalBeforeItsNodeIsAsked) {
   FakeNode node("ph1");
   auto options = agent_options();
