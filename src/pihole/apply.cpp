@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "ftl_control.hpp"
-#include "gsync/pihole/compile_book.hpp"
 #include "gsync/model/setting.hpp"
+#include "gsync/pihole/compile_book.hpp"
 #include "gsync/util/error.hpp"
 #include "list_caches.hpp"
 #include "new_version.hpp"

@@ -153,8 +153,7 @@ class LocalNode::Impl {
     info.notes.emplace_back(
         config_.sync.settings.empty()
             ? "not synced: upstream servers, DHCP ranges and leases, passwords, interfaces and all other settings of FTL; they belong to "
-              "this "
-              "host"
+              "this host"
             : "not synced: DHCP ranges and leases, passwords, interfaces and all other settings of FTL that [sync] settings does not name; "
               "they belong to this host");
     return info;

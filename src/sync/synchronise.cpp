@@ -325,8 +325,7 @@ model::Intent TwoWay::intent_for(const HalfResult& half, const model::NodeState&
 void TwoWay::carry_out(TwoWayResult& result, const Merged& merged) {
   const auto& here_id = here_info_.node_id;
   const auto& there_id = there_info_.node_id;
-  const auto id =
-      base_id(here_.pair(there_id), there_.pair(here_id), merged.lists, merged.records, model::compiled_sets(merged.blocklist));
+  const auto id = base_id(here_.pair(there_id), there_.pair(here_id), merged.lists, merged.records, model::compiled_sets(merged.blocklist));
   here_.intend(there_id, intent_for(result.here, merged.here, merged, id, ours_wins()));
   there_.intend(here_id, intent_for(result.there, merged.there, merged, id, !ours_wins()));
   apply(here_, result.here, there_, there_id);

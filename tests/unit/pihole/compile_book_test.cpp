@@ -2,18 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "support/manual_clock.hpp"
 #include "support/temp_directory.hpp"
 
 namespace gsync::pihole {
 namespace {
-
-class ManualClock final : public util::Clock {
- public:
-  std::int64_t unix_time() override { return time; }
-  std::chrono::steady_clock::time_point now() override { return {}; }
-  void sleep(std::chrono::nanoseconds) override {}
-  std::int64_t time = 1'700'000'000;
-};
 
 constexpr std::int64_t hour = 3'600;
 constexpr std::int64_t day = 24 * hour;
@@ -27,7 +20,7 @@ model::Uncompiled of(const std::vector<std::string>& addresses) {
 class CompileBookTest : public ::testing::Test {
  protected:
   test::TempDirectory directory_;
-  ManualClock clock_;
+  test::ManualClock clock_;
   replica::StateStore state_{directory_.path(), clock_};
   CompileBook book_{state_, clock_};
 };

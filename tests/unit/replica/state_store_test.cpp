@@ -5,20 +5,13 @@
 #include <sys/stat.h>
 
 #include "gsync/model/lists.hpp"
+#include "support/manual_clock.hpp"
 #include "unit/replica/databases.hpp"
 
 namespace gsync::replica {
 namespace {
 
 using test::code_of;
-
-class ManualClock final : public util::Clock {
- public:
-  std::int64_t unix_time() override { return time; }
-  std::chrono::steady_clock::time_point now() override { return {}; }
-  void sleep(std::chrono::nanoseconds) override {}
-  std::int64_t time = 1'700'000'000;
-};
 
 class StateStoreTest : public testing::Test {
  protected:
@@ -50,7 +43,7 @@ class StateStoreTest : public testing::Test {
   static std::string util_digits(std::size_t i) { return std::to_string(i * 2654435761u % 4294967291u); }
 
   test::TempDirectory directory_;
-  ManualClock clock_;
+  test::ManualClock clock_;
 };
 
 TEST_F(StateStoreTest, GivesANodeAnIdOnceAndForAll) {
