@@ -78,7 +78,7 @@ TEST_F(Output, JsonHasTheSameKeysWhateverHappened) {
   const auto versions = parsed(nodes.run({"restore", "--json"}));
   expect_keys(versions["versions"][0], {"id", "time", "reason", "list_rows", "records", "bytes"}, "versions");
   expect_keys(parsed(nodes.run({"info", "--json"})), {"node", "pihole", "ftl", "not_synced", "keep_local", "settings", "peers"}, "info");
-  expect_keys(parsed(nodes.run({"trust", "--json"})), {"peer", "fingerprint", "key_type", "state", "trusted"}, "trust");
+  expect_keys(parsed(nodes.run({"trust", "--json"})), {"peer", "fingerprint", "key_type", "state", "trusted", "public_key"}, "trust");
 }
 
 TEST_F(Output, AnErrorIsJsonOnStdoutAndTextOnStderr) {
