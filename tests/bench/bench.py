@@ -15,6 +15,7 @@ import sys
 import daemons
 import edits
 import hosts
+import hub
 import link
 
 
@@ -106,6 +107,12 @@ def line(r):
             f"{pair('cpu', lambda s: f'{s:.2f} s')} | {pair('peak', size)} |")
 
 
+def write(path, results):
+    if path:
+        with open(path, "w") as out:
+            json.dump(results, out, indent=2)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True, help="build directory with gravity-sync and what tests/bench/run.sh builds beside it")
@@ -116,6 +123,7 @@ def main():
     parser.add_argument("--cases", help="words, separated by commas, one of which must be in a case's name")
     parser.add_argument("--no-daemon", action="store_true")
     parser.add_argument("--only-daemon", action="store_true")
+    parser.add_argument("--hub", metavar="5,10,25,50", help="measure nothing but one edit that so many replicas get from one hub; each has as many --domains as the hub")
     parser.add_argument("--directory", help="where to work; must be a disk, not a tmpfs, for bytes written to mean anything")
     parser.add_argument("--keep", action="store_true", help="leave the databases and logs there")
     parser.add_argument("--json", help="also write the figures there")
@@ -124,6 +132,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     results = []
     for domains in map(int, options.domains.split(",")):
+        if options.hub:
+            results += hub.measure(options, domains)
+            continue
         bench = Bench(options, domains)
         try:
             print(f"\n{domains:,} rows in gravity, {size(os.path.getsize(bench.hosts.gravity('ph1')))}; medians of {options.runs} runs; 'here' pulls from 'there'\n")
@@ -138,9 +149,8 @@ def main():
                       ", ".join(" / ".join(size(p[key]) for key in ("rss", "pss", "own")) for p in processes))
         finally:
             bench.hosts.close()
-            if options.json:
-                with open(options.json, "w") as out:
-                    json.dump(results, out, indent=2)
+            write(options.json, results)
+    write(options.json, results)
 
 
 if __name__ == "__main__":

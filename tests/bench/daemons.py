@@ -66,14 +66,11 @@ def blocked(port, name):
             return False
 
 
-class Daemons:
-    def __init__(self, hosts, relay):
-        self.hosts, self.relay = hosts, relay
-        self.children = []
-        hosts.configure(relay.port, measured=False)
-        self.dns = {name: self.start_ftl(name) for name in ("ph1", "ph2")}
-        self.trees = {"there": self.start("ph1"), "here": self.start("ph2")}
-        self.wait(lambda peer: peer["phase"] == "idle" and peer["in_step"])
+class Running:
+    """Daemons and stand-ins for pihole-FTL that this process has started; stop() ends them."""
+
+    def __init__(self, hosts):
+        self.hosts, self.children = hosts, []
 
     def start_ftl(self, name):
         root = f"{self.hosts.root}/{name}"
@@ -126,15 +123,38 @@ class Daemons:
                 text += part
             return json.loads(text)
 
-    def peer(self):
-        return self.ask("status")["peers"][0]
+    def peer(self, name="ph2"):
+        return self.ask("status", name)["peers"][0]
 
-    def wait(self, condition, pause=0.02):
+    def wait(self, condition, pause=0.02, name="ph2"):
         deadline = time.monotonic() + 300
-        while not condition(self.peer()):
+        while not condition(self.peer(name)):
             if time.monotonic() > deadline:
-                raise SystemExit(f"waited in vain: {self.peer()}\n" + open(f"{self.hosts.root}/ph2/daemon.log").read())
+                raise SystemExit(f"waited in vain: {self.peer(name)}\n" + open(f"{self.hosts.root}/{name}/daemon.log").read())
             time.sleep(pause)
+
+    def wait_in_step(self, name="ph2"):
+        self.wait(lambda peer: peer["phase"] == "idle" and peer["in_step"], name=name)
+
+    def stop(self):
+        for child in reversed(self.children):
+            child.terminate()
+        for child in self.children:
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+class Daemons(Running):
+    def __init__(self, hosts, relay):
+        super().__init__(hosts)
+        self.relay = relay
+        hosts.configure("ph2", relay.port, measured=False)
+        self.dns = {name: self.start_ftl(name) for name in ("ph1", "ph2")}
+        self.trees = {"there": self.start("ph1"), "here": self.start("ph2")}
+        self.wait_in_step()
 
     def run(self, edit):
         """`edit` gives the name that is blocked by it, or nothing where it is enough that both are in step."""
@@ -175,13 +195,3 @@ class Daemons:
             time.sleep(0.05)
             if self.relay.counts() != last:
                 last, since = self.relay.counts(), time.monotonic()
-
-    def stop(self):
-        for child in reversed(self.children):
-            child.terminate()
-        for child in self.children:
-            try:
-                child.wait(20)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()

@@ -63,7 +63,7 @@ class Hosts:
         # The household and its databases are the same on both ends, but for row ids, until a case changes something.
         self.make("ph1", domains, 3)
         self.make("ph2", domains, 7)
-        self.configure(self.sshd.port)
+        self.configure("ph2", self.sshd.port)
 
     def make(self, name, domains, numbering):
         shutil.rmtree(f"{self.root}/{name}", ignore_errors=True)
@@ -94,10 +94,11 @@ class Hosts:
     def gravity(self, name):
         return f"{self.root}/{name}/pihole/gravity.db"
 
-    def configure(self, port, measured=True):
-        path = self.config("ph2")
+    def configure(self, name, port, measured=True):
+        """`name` gets ph1 as its peer."""
+        path = self.config(name)
         text = open(path).read().split("[[peer]]")[0]
-        remote = f"{self.binary} --config {self.config('ph1')} agent --peer ph2"
+        remote = f"{self.binary} --config {self.config('ph1')} agent --peer {name}"
         if measured:
             remote = f"{self.probe} {self.remote} {remote}"
         with open(path, "w") as out:
@@ -111,7 +112,7 @@ class Hosts:
                 f"UserKnownHostsFile={self.root}/known_hosts", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
 
     def gravity_sync(self, port, *arguments):
-        self.configure(port)
+        self.configure("ph2", port)
         return [self.binary, "--config", self.config("ph2"), "--quiet", "pull", *arguments]
 
     def floor(self, port):
