@@ -16,6 +16,7 @@ import daemons
 import edits
 import hosts
 import hub
+import instructions
 import link
 
 
@@ -55,8 +56,8 @@ class Bench:
         gs, floor, rsync, rsync_z = h.gravity_sync, h.floor, h.rsync, lambda p: h.rsync(p, "-z")
         full, force = lambda p: gs(p, "--full", "--force"), lambda p: gs(p, "--force")
         few = {"ssh host true": floor, "gravity-sync": gs, "rsync -z": rsync_z}
-        weekly = {"gravity-sync": gs, "rsync -z": rsync_z}
         shaped = link.LINKS[link_name][0]
+        weekly = {"gravity-sync": gs, "rsync -z": rsync_z} | ({} if shaped else {"table and index anew": h.anew})
         yield "nothing changed", e.nothing, few if shaped else few | {"rsync": rsync, ".backup + scp": h.backup_scp}
         yield "one domain", e.one_domain, few
         yield "500 domains", e.many_domains, few
@@ -124,6 +125,7 @@ def main():
     parser.add_argument("--no-daemon", action="store_true")
     parser.add_argument("--only-daemon", action="store_true")
     parser.add_argument("--hub", metavar="5,10,25,50", help="measure nothing but one edit that so many replicas get from one hub; each has as many --domains as the hub")
+    parser.add_argument("--instructions", action="store_true", help="measure nothing but the instructions that each case takes, by valgrind")
     parser.add_argument("--directory", help="where to work; must be a disk, not a tmpfs, for bytes written to mean anything")
     parser.add_argument("--keep", action="store_true", help="leave the databases and logs there")
     parser.add_argument("--json", help="also write the figures there")
@@ -132,8 +134,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     results = []
     for domains in map(int, options.domains.split(",")):
-        if options.hub:
-            results += hub.measure(options, domains)
+        if options.hub or options.instructions:
+            results += (hub if options.hub else instructions).measure(options, domains)
             continue
         bench = Bench(options, domains)
         try:

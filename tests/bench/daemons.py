@@ -151,7 +151,7 @@ class Daemons(Running):
     def __init__(self, hosts, relay):
         super().__init__(hosts)
         self.relay = relay
-        hosts.configure("ph2", relay.port, measured=False)
+        hosts.configure("ph2", relay.port)
         self.dns = {name: self.start_ftl(name) for name in ("ph1", "ph2")}
         self.trees = {"there": self.start("ph1"), "here": self.start("ph2")}
         self.wait_in_step()
@@ -176,10 +176,11 @@ class Daemons(Running):
         else:
             self.wait(lambda peer: peer["syncs"] > syncs and peer["in_step"])
         wall = time.monotonic() - start
+        turns_till_then = self.relay.counts()[1] - before["turns"]
         self.settle()
         after = self.figures()
         peaks = {f"peak_{side}": tree.peak() for side, tree in self.trees.items()}
-        return {"wall": wall} | {key: after[key] - before[key] for key in before} | peaks
+        return {"wall": wall, "turns_till_then": turns_till_then} | {key: after[key] - before[key] for key in before} | peaks
 
     def figures(self):
         bytes_, turns = self.relay.counts()

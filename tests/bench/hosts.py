@@ -63,7 +63,6 @@ class Hosts:
         # The household and its databases are the same on both ends, but for row ids, until a case changes something.
         self.make("ph1", domains, 3)
         self.make("ph2", domains, 7)
-        self.configure("ph2", self.sshd.port)
 
     def make(self, name, domains, numbering):
         shutil.rmtree(f"{self.root}/{name}", ignore_errors=True)
@@ -94,13 +93,11 @@ class Hosts:
     def gravity(self, name):
         return f"{self.root}/{name}/pihole/gravity.db"
 
-    def configure(self, name, port, measured=True):
-        """`name` gets ph1 as its peer."""
+    def configure(self, name, port, wrapper=""):
+        """`name` gets ph1 as its peer, where `wrapper` starts the agent."""
         path = self.config(name)
         text = open(path).read().split("[[peer]]")[0]
-        remote = f"{self.binary} --config {self.config('ph1')} agent --peer {name}"
-        if measured:
-            remote = f"{self.probe} {self.remote} {remote}"
+        remote = f"{wrapper} {self.binary} --config {self.config('ph1')} agent --peer {name}"
         with open(path, "w") as out:
             out.write(text + f'[[peer]]\nname = "ph1"\nhost = "127.0.0.1"\nport = {port}\nuser = "{self.user}"\nidentity = "{self.root}/client"\n'
                              f'known_hosts = "{self.root}/known_hosts"\nremote_command = "{remote}"\nconnect_timeout_seconds = 60\n')
@@ -112,7 +109,7 @@ class Hosts:
                 f"UserKnownHostsFile={self.root}/known_hosts", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
 
     def gravity_sync(self, port, *arguments):
-        self.configure("ph2", port)
+        self.configure("ph2", port, f"{self.probe} {self.remote}")
         return [self.binary, "--config", self.config("ph2"), "--quiet", "pull", *arguments]
 
     def floor(self, port):
@@ -126,6 +123,12 @@ class Hosts:
         copy = f"{self.root}/backup.db"
         backup = " ".join(self.ssh(port)) + f" {self.user}@127.0.0.1 \"{self.probe} {self.remote} sqlite3 {self.gravity('ph1')} '.backup {copy}'\""
         return ["sh", "-c", f"{backup} && {' '.join(self.ssh(port, 'scp'))} -q {self.user}@127.0.0.1:{copy} {self.root}/scp.db"]
+
+    def anew(self, _):
+        """What a target would have to do at least that gets all of gravity and makes table and index of it."""
+        return ["sh", "-c", f"rm -f {self.root}/anew.db && sqlite3 {self.root}/anew.db \"ATTACH '{self.gravity('ph1')}' AS theirs; BEGIN; "
+                "CREATE TABLE gravity (domain TEXT NOT NULL, adlist_id INTEGER NOT NULL); INSERT INTO gravity SELECT domain, adlist_id FROM theirs.gravity; "
+                "CREATE INDEX idx_gravity ON gravity (domain, adlist_id); COMMIT\""]
 
     def run(self, command):
         for path in (self.local, self.remote):

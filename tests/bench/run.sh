@@ -1,6 +1,7 @@
 #!/bin/sh
 # Builds an optimised gravity-sync and measures it beside rsync, sqlite3 + scp and ssh on this machine. Needs python3, rsync, sqlite3 and sshd.
 #   tests/bench/run.sh [--domains 30000,575000,5000000] [--domains-file FILE] [--links all] [--runs 7] [--json FILE]      (--help: all options)
+#   tests/bench/run.sh --hub 5,10,25,50 --domains 30000         tests/bench/run.sh --instructions   (needs valgrind)
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD_DIR:-$top/build-bench}
