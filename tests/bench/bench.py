@@ -20,6 +20,9 @@ import instructions
 import link
 
 
+REAL_DOMAINS = os.path.normpath(os.path.dirname(os.path.abspath(__file__)) + "/../../../shared/fixtures/real-domains.txt.zst")
+
+
 def medians(runs):
     return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
@@ -50,6 +53,7 @@ class Bench:
             self.hosts.run(command(relay.port))
             wire, turns = (a - b for a, b in zip(relay.counts(), before))
             yield {"case": case, "link": link_name, "program": label} | medians(results[label]) | {"wire": wire, "turns": turns}
+        self.in_step()
 
     def cases(self, link_name):
         h, e = self.hosts, self.edits
@@ -69,13 +73,18 @@ class Bench:
         if not shaped:
             yield "first copy, --full", e.fresh_target, {"gravity-sync": full, "rsync -z": rsync_z}
 
+    def in_step(self):
+        self.edits.tidy()
+        self.hosts.run(self.hosts.gravity_sync(self.hosts.sshd.port, "--force"))
+
     def over_daemon(self, link_name):
         e = self.edits
         running = daemons.Daemons(self.hosts, self.hosts.relays[link_name])
         try:
             self.idle = {side: tree.resident() for side, tree in running.trees.items()}
-            for case, edit in (("nothing changed", e.nothing), ("one domain", e.one_domain), ("500 domains", e.many_domains), ("one adlist disabled or enabled", e.adlist),
-                               ("pihole -g, 1% changed, one version behind", e.compile)):
+            # Last what makes the lists longer.
+            for case, edit in (("nothing changed", e.nothing), ("one domain", e.one_domain), ("one adlist disabled or enabled", e.adlist),
+                               ("pihole -g, 1% changed, one version behind", e.compile), ("500 domains", e.many_domains)):
                 if self.wanted(case):
                     runs = [running.run(edit) for _ in range(self.options.runs)]
                     yield {"case": case, "link": link_name, "program": "daemon"} | medians(runs)
@@ -93,8 +102,7 @@ class Bench:
                 if self.wanted(case) and not self.options.only_daemon:
                     yield from self.one_shot(case, link_name, prepare, programs)
             if not self.options.no_daemon:
-                # The daemons begin with two that are in step.
-                self.hosts.run(self.hosts.gravity_sync(self.hosts.sshd.port, "--force"))
+                self.in_step()  # as daemons find it
                 yield from self.over_daemon(link_name)
 
 
@@ -118,7 +126,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True, help="build directory with gravity-sync and what tests/bench/run.sh builds beside it")
     parser.add_argument("--domains", default="575000", help="sizes of the blocklist, separated by commas; the three that count are 30000,575000,5000000")
-    parser.add_argument("--domains-file", help="names for the blocklist, one a line, .zst or not; else they are generated")
+    parser.add_argument("--domains-file", default=REAL_DOMAINS if os.path.exists(REAL_DOMAINS) else None,
+                        help="names for the blocklist, one a line, .zst or not; where it has not enough they are generated; '' for none")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--links", default="loopback", help="all, or some of loopback,100,10: as fast as the machine; 100 Mbit/s with 1 ms of round trip; 10 Mbit/s with 30 ms")
     parser.add_argument("--cases", help="words, separated by commas, one of which must be in a case's name")

@@ -27,6 +27,12 @@ class Edits:
         db.close()
         return names[-1][0]
 
+    def tidy(self):
+        """Takes the domains away again, so that one case does not make the next one's lists longer."""
+        with sqlite3.connect(self.hosts.gravity("ph1"), timeout=10) as db:
+            db.execute("DELETE FROM domainlist WHERE domain LIKE 'bench-%'")
+        db.close()
+
     def adlist(self):
         with sqlite3.connect(self.hosts.gravity("ph1"), timeout=10) as db:
             db.execute("UPDATE adlist SET enabled = NOT enabled WHERE id = (SELECT adlist_id FROM gravity LIMIT 1)")

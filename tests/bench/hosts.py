@@ -72,12 +72,14 @@ class Hosts:
             self.take_names(self.gravity(name), domains)
 
     def take_names(self, path, domains):
-        """The blocklist's names from a file; each adlist keeps as many as it had."""
+        """The blocklist's names from a file, if it has enough; each adlist keeps as many as it had."""
         text = self.options.domains_file
         reader = subprocess.Popen(["zstd", "-dc", text] if text.endswith(".zst") else ["cat", text], stdout=subprocess.PIPE, text=True)
         names = [line for line, _ in zip((line.strip() for line in reader.stdout), range(domains)) if line]
         reader.stdout.close()
         reader.wait()
+        if len(names) < domains:
+            return
         with sqlite3.connect(path) as db:
             parts = db.execute("SELECT id, count(*) FROM gravity JOIN adlist ON id = adlist_id GROUP BY id ORDER BY address").fetchall()
             db.execute("DELETE FROM gravity")

@@ -3,6 +3,7 @@ import glob
 import os
 import re
 import subprocess
+import time
 
 import edits
 import hosts
@@ -22,11 +23,18 @@ class Counter:
         count = "valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null --log-file={}/{}-%p.instructions"
         h.configure("ph2", h.sshd.port, count.format(h.root, "there"))
         subprocess.run([*count.format(h.root, "here").split(), h.binary, "--config", h.config("ph2"), "--quiet", "pull", *arguments], check=True, timeout=3600)
-        sides = {}
-        for side in ("here", "there"):
-            text = "".join(open(log).read() for log in glob.glob(f"{h.root}/{side}-*.instructions"))
-            sides[side] = sum(int(number.replace(",", "")) for number in re.findall(r"I +refs: +([\d,]+)", text))
-        return sides
+        return {side: self.counted(side) for side in ("here", "there")}
+
+    def counted(self, side):
+        deadline = time.monotonic() + 60  # the agent may end after the client
+        while True:
+            logs = [open(log).read() for log in glob.glob(f"{self.hosts.root}/{side}-*.instructions")]
+            numbers = [re.search(r"I +refs: +([\d,]+)", text) for text in logs]
+            if numbers and all(numbers):
+                return sum(int(number[1].replace(",", "")) for number in numbers)
+            if time.monotonic() > deadline:
+                raise SystemExit(f"valgrind counted nothing {side}: {logs}")
+            time.sleep(0.05)
 
 
 def measure(options, domains):
