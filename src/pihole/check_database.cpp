@@ -51,6 +51,10 @@ std::vector<std::string> tables_of(sqlite::Database& database) {
   return result;
 }
 
+bool is_compiled(std::string_view table) {
+  return table == "gravity" || table == "antigravity";
+}
+
 /// The table's only index, if it is such a one.
 std::optional<CompiledIndex> compiled_index(sqlite::Database& database, const std::string& table) {
   std::optional<CompiledIndex> result;
@@ -175,6 +179,19 @@ void check_structure(sqlite::Database& database) {
   require_ok("quick_check", database.quick_check());
 }
 
+std::int64_t check_edited(sqlite::Database& database, std::optional<std::int64_t> checked, std::int64_t now) {
+  constexpr std::int64_t day = 86'400;
+  // A clock that was set back, too, lets it be checked whole.
+  if (!checked || now < *checked || now - *checked >= day) {
+    check_structure(database);
+    return now;
+  }
+  for (const auto& table : tables_of(database)) {
+    if (!is_compiled(table)) require_ok("integrity_check", database.integrity_check(table));
+  }
+  return *checked;
+}
+
 void check_database(const std::function<sqlite::Database()>& open) try {
   auto database = open();
   // Held to the end, so that it is always this connection that asks the kernel for the lock that SQLite shares between the two threads'.
@@ -182,8 +199,7 @@ void check_database(const std::function<sqlite::Database()>& open) try {
   std::vector<CompiledIndex> indexes;
   std::vector<std::string> others;
   for (auto& table : tables_of(database)) {
-    const bool compiled = table == "gravity" || table == "antigravity";
-    if (auto index = compiled ? compiled_index(database, table) : std::nullopt)
+    if (auto index = is_compiled(table) ? compiled_index(database, table) : std::nullopt)
       indexes.push_back(std::move(*index));
     else
       others.push_back(std::move(table));

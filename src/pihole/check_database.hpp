@@ -1,5 +1,7 @@
 #pragma once
+#include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "gsync/sqlite/database.hpp"
 
@@ -7,6 +9,12 @@ namespace gsync::pihole {
 
 /// SQLite's quick_check: everything but that indexes and tables agree. Throws Error{corrupt} with what was found.
 void check_structure(sqlite::Database& database);
+
+/// Checks a version that rows of the lists were written to. Where all else in it is what was checked whole at `checked` (nothing but SQLite
+/// has written to it since, for us), that is the lists, with SQLite's integrity_check: what an edit costs does not grow with the blocklist.
+/// Otherwise, and once a day, for what a disk does to files at rest, it is check_structure. Returns when all of it was checked last. Throws
+/// Error{corrupt}. Times are of the calendar.
+std::int64_t check_edited(sqlite::Database& database, std::optional<std::int64_t> checked, std::int64_t now);
 
 /// Finds what SQLite's integrity_check finds, in a gravity.db that nobody writes to. Throws Error{corrupt}.
 ///

@@ -170,13 +170,15 @@ void LiveState::require_free_space(std::uint64_t bytes) {
   }
 }
 
-void LiveState::copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous) {
+std::optional<std::int64_t> LiveState::copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous) {
   const auto& expected = content.summary.identity;
   auto there = previous == replica::Shadow::Previous::reuse ? shadow_.identity() : std::nullopt;
   auto have = there ? static_cast<std::uint64_t>(there->size) : 0;
   auto want = static_cast<std::uint64_t>(expected.size) + (1u << 20);
   if (want > have) require_free_space(want - have);
-  if (there && replay_last_publish(content)) return;
+  if (there) {
+    if (auto checked = replay_last_publish(content)) return checked;
+  }
   try {
     copy_by_backup(expected, previous);
   } catch (const Error& error) {
@@ -184,6 +186,7 @@ void LiveState::copy_live_to_building(const LiveContent& content, replica::Shado
     if (!there || (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::io)) throw;
     copy_by_backup(expected, previous);
   }
+  return std::nullopt;
 }
 
 void LiveState::copy_by_backup(const replica::Identity& expected, replica::Shadow::Previous previous) {
@@ -202,9 +205,9 @@ void LiveState::copy_by_backup(const replica::Identity& expected, replica::Shado
   }
 }
 
-bool LiveState::replay_last_publish(const LiveContent& content) {
+std::optional<std::int64_t> LiveState::replay_last_publish(const LiveContent& content) {
   auto replay = remembered<Replay>(state_, "replay");
-  if (!replay || replay->live != content.summary.identity || shadow_.identity() != replay->shadow) return false;
+  if (!replay || replay->live != content.summary.identity || shadow_.identity() != replay->shadow) return std::nullopt;
   shadow_.begin();
   try {
     auto database = shadow_.open_building();
@@ -216,12 +219,12 @@ bool LiveState::replay_last_publish(const LiveContent& content) {
       transaction.commit();
     }
     auto rows = read_rows(database, shape, nullptr);
-    if (rows.mark == content.rows.mark && model::digest_of(rows.lists) == content.summary.lists) return true;
+    if (rows.mark == content.rows.mark && model::digest_of(rows.lists) == content.summary.lists) return replay->checked;
   } catch (const Error&) {
     // It was not what we thought; the backup copies live, whatever is there.
   }
   shadow_.discard();
-  return false;
+  return std::nullopt;
 }
 
 void LiveState::refresh_shadow(const LiveContent& content, replica::Shadow::Previous previous) {
@@ -264,8 +267,9 @@ void LiveState::published(LiveContent content, const LiveContent* before, const 
   if (before != nullptr) {
     const auto& old = before->summary.identity;
     shadow = util::encode(ShadowSummary{old, old.device, old.inode, before->rows.mark});
-    if (rows != nullptr && rows->size() <= Replay::max_rows) {
-      replay = util::encode(Replay{content.summary.identity, old, *rows, before->compiled.greatest_id(), content.rows.mark.updated});
+    if (rows != nullptr && content.checked && rows->size() <= Replay::max_rows) {
+      replay = util::encode(
+          Replay{content.summary.identity, old, *rows, before->compiled.greatest_id(), content.rows.mark.updated, *content.checked});
     }
   }
   state_.set_value("shadow", shadow);

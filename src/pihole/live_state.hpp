@@ -64,11 +64,12 @@ struct Replay {
   std::vector<model::RowChange> rows;
   std::int64_t greatest_compiled_id = 0;
   std::int64_t updated = 0;
+  std::int64_t checked = 0;  ///< of `live`: see LiveContent
   static constexpr std::size_t max_rows = 2'000;
 };
 template <class Archive>
 void fields(Archive& a, Replay& r) {
-  a(r.live, r.shadow, r.rows, r.greatest_compiled_id, r.updated);
+  a(r.live, r.shadow, r.rows, r.greatest_compiled_id, r.updated, r.checked);
 }
 
 /// Everything that was read of one version of the live file.
@@ -77,6 +78,8 @@ struct LiveContent {
   Shape shape;
   GravityRows rows;
   Compiled compiled;
+  /// When all of it was checked last, or of the version that it was made from by writing rows; nullopt for what somebody else wrote.
+  std::optional<std::int64_t> checked;
 };
 
 /// Reads the live database through what is remembered of it. May write the shadow; then `locked()` tells whether the node's lock is ours,
@@ -95,8 +98,9 @@ class LiveState {
   /// Reads rows and, when `pihole -g` has run, the compiled sets.
   const LiveContent& content();
 
-  /// Makes shadow.building a copy of live, which must be what `content` says (else Error{conflict}).
-  void copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous);
+  /// Makes shadow.building a copy of live, which must be what `content` says (else Error{conflict}). Returns when what it
+  /// was made from was checked, if nobody but us has written to that: see LiveContent.
+  std::optional<std::int64_t> copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous);
   /// Makes the shadow a whole copy of live as far as the blocklist goes, if it is not yet. Needs the lock.
   void refresh_shadow(const LiveContent& content) { refresh_shadow(content, replica::Shadow::Previous::reuse); }
 
@@ -117,7 +121,7 @@ class LiveState {
   GravityRows read_rows_in_steps(sqlite::Database& database, const Shape& shape);
   std::optional<CompileSummary> remembered_compile(const replica::Identity& identity, const CompileMark& mark);
   void copy_by_backup(const replica::Identity& expected, replica::Shadow::Previous previous);
-  bool replay_last_publish(const LiveContent& content);
+  std::optional<std::int64_t> replay_last_publish(const LiveContent& content);
   bool shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark);
   void require_free_space(std::uint64_t bytes);
   void remember(const LiveContent& content);

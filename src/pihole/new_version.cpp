@@ -75,7 +75,8 @@ void NewVersion::change_rows() {
   if (reader_ != nullptr) check_blocklist_shrink(after);
 
   bool undo = change_.action == model::Action::undo || change_.action == model::Action::restore;
-  parts_.live_state.copy_live_to_building(*before_, undo ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
+  after_.checked =
+      parts_.live_state.copy_live_to_building(*before_, undo ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
   // Opened before the connections and closed after them: closing it in between would drop SQLite's locks.
   auto raw = parts_.shadow.open_building_raw(O_RDONLY);
   after_.shape = before_->shape;
@@ -100,9 +101,9 @@ void NewVersion::change_rows() {
   if (blocklist_changed_) writing.emplace(raw.get());
   auto database = parts_.shadow.open_building_reader();
   if (blocklist_changed_)
-    check_database([this] { return parts_.shadow.open_building_reader(); });
+    check_whole();
   else
-    check_structure(database);
+    after_.checked = check_edited(database, after_.checked, parts_.clock.unix_time());
   after_.rows = read_rows(database, after_.shape, nullptr);
   if (model::digest_of(after_.rows.lists) != model::digest_of(after)) {
     throw Error(ErrorCode::corrupt, "the changed lists do not read back as they were written", "please report this; nothing was changed");
@@ -211,11 +212,16 @@ void NewVersion::receive_bytes() {
   if (header->wal) throw Error(ErrorCode::refused, "the source's database is in WAL mode");
 }
 
+void NewVersion::check_whole() {
+  check_database([this] { return parts_.shadow.open_building_reader(); });
+  after_.checked = parts_.clock.unix_time();
+}
+
 void NewVersion::receive_copy() {
   GSYNC_ASSERT(copy_ != nullptr);
   parts_.shadow.begin();
   receive_bytes();
-  check_database([this] { return parts_.shadow.open_building_reader(); });
+  check_whole();
   auto database = parts_.shadow.open_building();
   check_schema(database);
   after_.shape = shape_of(database);

@@ -36,6 +36,7 @@ class NewVersion {
   void forget_compiled(const std::vector<std::int64_t>& ids);
   bool write_compiled(sqlite::Database& database, const std::vector<model::BlocklistWish>& wishes, model::BlocklistReader& reader);
   bool bring_back_compiled(sqlite::Database& database);
+  void check_whole();
   void receive_copy();
   void receive_bytes();
   void check_schema(sqlite::Database& arrived);

@@ -17,7 +17,7 @@ RaisedAgain raise_again(const Parts& parts, const LiveContent& live, const repli
                         const std::function<void(const replica::Identity&)>& before_exchange) {
   const auto like = parts.live.files().stat_at(parts.live.directory(), parts.live.name());
   if (!like) throw Error(ErrorCode::conflict, fmt::format("{} has gone", parts.live.path()), "run it again");
-  parts.live_state.copy_live_to_building(live, replica::Shadow::Previous::reuse);
+  const auto checked = parts.live_state.copy_live_to_building(live, replica::Shadow::Previous::reuse);
   RaisedAgain result{live};
   try {
     auto database = parts.shadow.open_building();
@@ -25,7 +25,7 @@ RaisedAgain raise_again(const Parts& parts, const LiveContent& live, const repli
     raise_updated(database, live.rows.mark.updated, 0);
     result.content.rows.mark.updated = read_updated(database);
     transaction.commit();
-    check_structure(database);
+    result.content.checked = check_edited(database, checked, parts.clock.unix_time());
   } catch (...) {
     parts.shadow.discard();
     throw;

@@ -165,5 +165,33 @@ TEST_F(CheckDatabase, FindsADamagedPage) {
   EXPECT_NE(check(), "ok");
 }
 
+TEST_F(CheckDatabase, LooksOnlyAtTheListsOfWhatWasCheckedWholeWithinADay) {
+  const auto look = [this](std::optional<std::int64_t> checked) {
+    sqlite::Database database(file(), sqlite::OpenMode::read_only);
+    return check_edited(database, checked, 1'700'000'000);
+  };
+  EXPECT_EQ(look(1'700'000'000 - 86'399), 1'700'000'000 - 86'399);
+  EXPECT_EQ(look(1'700'000'000 - 86'400), 1'700'000'000);
+  EXPECT_EQ(look(std::nullopt), 1'700'000'000);
+
+  const auto root = Sql(file()).rows("SELECT rootpage FROM sqlite_master WHERE name='gravity'").at(0)[0].value();
+  {
+    util::Fd fd(::open(file().c_str(), O_WRONLY | O_CLOEXEC));
+    const std::string junk(4096, '\xff');
+    ASSERT_EQ(::pwrite(fd.get(), junk.data(), junk.size(), (std::stol(root) - 1) * 4096), 4096);
+  }
+  EXPECT_NO_THROW(look(1'700'000'000 - 86'399));
+  EXPECT_THROW(look(1'700'000'000 - 86'400), Error);
+  EXPECT_THROW(look(1'700'000'001), Error) << "the clock was set back";
+  EXPECT_THROW(look(std::nullopt), Error);
+}
+
+TEST_F(CheckDatabase, FindsWhatIsWrongWithAListAfterAnyEdit) {
+  test::execute(file(), "CREATE INDEX comments ON adlist (comment)");
+  behind_the_index("comments", "UPDATE adlist SET comment='another'");
+  sqlite::Database database(file(), sqlite::OpenMode::read_only);
+  EXPECT_THROW(check_edited(database, 1'700'000'000, 1'700'000'000), Error);
+}
+
 }  // namespace
 }  // namespace gsync::pihole
