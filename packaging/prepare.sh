@@ -18,7 +18,7 @@ as_root() {
 # Prints the Debian packages that are not there yet. Tools may have come from elsewhere, so they are looked for by their names.
 missing_packages() {
   local pair package
-  for pair in cmake:cmake ninja:ninja-build pkg-config:pkg-config ssh-keygen:openssh-client zstd:zstd "${compiler_package:-g++:g++}"; do
+  for pair in cmake:cmake ninja:ninja-build pkg-config:pkg-config ssh-keygen:openssh-client zstd:zstd "${compiler_package:-g++:g++}" ${more_packages:-}; do
     command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
   done
   for package in libsqlite3-dev libssh-dev libspdlog-dev libfmt-dev libcli11-dev libtomlplusplus-dev libzstd-dev libxxhash-dev \

@@ -30,7 +30,7 @@ struct Host {
   Json ask(Words words) const {
     words.emplace_back("--json");
     const auto result = run(words);
-    const auto json = Json::parse(result.output, nullptr, false);
+    auto json = Json::parse(result.output, nullptr, false);
     if (json.is_discarded() || !json.is_object())
       throw Error(ErrorCode::io, fmt::format("gravity-sync {} failed on {}: {}", words.front(), label, util::words_of(result)),
                   fmt::format("run it there by hand: sudo gravity-sync {}", words.front()));

@@ -14,7 +14,7 @@
 namespace gsync::cli {
 namespace {
 
-std::vector<config::PeerConfig> peers_of(Context& context) {
+std::vector<config::PeerConfig> peers_of(const Context& context) {
   const auto& config = context.config();
   if (!context.invocation().peer.empty() || config.peers.size() == 1) return {context.peer()};
   std::vector<config::PeerConfig> peers;

@@ -15,6 +15,7 @@ std::string text(const std::string& value) {
 
 std::string list(const std::vector<std::string>& values) {
   std::vector<std::string> all;
+  all.reserve(values.size());
   for (const auto& value : values) all.push_back(quoted(value));
   return all.empty() ? "" : fmt::format("[{}]", fmt::join(all, ", "));
 }

@@ -65,8 +65,7 @@ util::Fd connect_to(const std::string& path) {
   throw_errno(errno, fmt::format("cannot connect to {}", path));
 }
 
-Listener::Listener(const std::string& directory, const std::string& name, std::optional<gid_t> group) {
-  fd_ = handed_over(name);
+Listener::Listener(const std::string& directory, const std::string& name, std::optional<gid_t> group) : fd_(handed_over(name)) {
   const auto path = fmt::format("{}/{}", directory, name);
   if (!fd_) {
     if (connect_to(path)) throw Error(ErrorCode::busy, fmt::format("somebody listens on {} already", path), "is the daemon running?");

@@ -138,12 +138,12 @@ void StatusServer::done(std::uint64_t ticket) {
   }
 }
 
-void StatusServer::say(Client& client, const std::string& line) const {
+void StatusServer::say(Client& client, const std::string& line) {
   client.out += line;
   client.out += '\n';
 }
 
-void StatusServer::write(Client& client) const {
+void StatusServer::write(Client& client) {
   while (client.fd && !client.out.empty()) {
     const auto n = ::send(client.fd.get(), client.out.data(), client.out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0)

@@ -48,8 +48,8 @@ class StatusServer {
   void accept(Time now);
   void read(Client& client, Time now);
   void answer(Client& client, const std::string& line, Time now);
-  void say(Client& client, const std::string& line) const;
-  void write(Client& client) const;
+  static void say(Client& client, const std::string& line);
+  static void write(Client& client);
 
   Handlers handlers_;
   Listener listener_;

@@ -138,7 +138,7 @@ void Supervisor::turn() {
   answer_tickets();
   hooks_.kill_late(now);
   write_metrics();
-  for (auto& child : leaving_)
+  for (const auto& child : leaving_)
     if (child.kill_at() && now >= *child.kill_at()) child.kill();
   for (auto& server : servers_)
     if (server.child.kill_at() && now >= *server.child.kill_at()) server.child.kill();

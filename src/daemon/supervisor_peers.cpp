@@ -80,8 +80,10 @@ void Supervisor::take_report(WorkerSlot& worker) {
   std::string bytes;
   while (receive_packet(worker.child->control().get(), bytes) == Packet::there) {
     const auto report = util::decode<Report>(bytes);
-    if (report.peer) worker.status = *report.peer;
-    if (report.peer) hooks_.take(config_.daemon, worker.status, is_of_a_sync(report), parts_.clock.unix_time());
+    if (report.peer) {
+      worker.status = *report.peer;
+      hooks_.take(config_.daemon, worker.status, is_of_a_sync(report), parts_.clock.unix_time());
+    }
     if (report.peer && report.peer->in_step == true) worker.backoff.reset();
     worker.done = std::max(worker.done, report.ticket);
     for (const auto& event : report.events) publish(event);

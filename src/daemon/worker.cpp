@@ -57,7 +57,7 @@ class Worker {
   void in_step(const model::NodeInfo& here, const model::NodeInfo& there);
   bool replicate();
   bool merge();
-  void synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last, std::vector<std::string> warnings,
+  void synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last, const std::vector<std::string>& warnings,
               const model::Uncompiled& uncompiled);
   void tell_of_uncompiled(const model::NodeInfo& here, const model::NodeInfo& there, std::vector<Event>& events);
   void failed(const Error& error, milliseconds wait);
@@ -279,7 +279,7 @@ bool Worker::replicate() {
   if (!result.report) return !result.plan.nothing_to_do();
   auto warnings = result.plan.warnings;
   warnings.insert(warnings.end(), result.report->warnings.begin(), result.report->warnings.end());
-  synced(pushes() ? "pushed" : "pulled", result.report->counts, *result.report, std::move(warnings), result.uncompiled);
+  synced(pushes() ? "pushed" : "pulled", result.report->counts, *result.report, warnings, result.uncompiled);
   return true;
 }
 
@@ -304,12 +304,12 @@ bool Worker::merge() {
     warnings.push_back(fmt::format("conflict: {}{}{}: kept '{}' of {}, lost '{}' of {}", conflict.subject,
                                    conflict.field.empty() ? "" : ", ", conflict.field, conflict.kept, conflict.kept_from, conflict.lost,
                                    conflict.lost_from));
-  if (last != nullptr) synced("merged", counts, *last, std::move(warnings), result.uncompiled);
+  if (last != nullptr) synced("merged", counts, *last, warnings, result.uncompiled);
   return last != nullptr;
 }
 
-void Worker::synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last, std::vector<std::string> warnings,
-                    const model::Uncompiled& uncompiled) {
+void Worker::synced(const char* what, const model::ChangeCounts& counts, const model::ApplyReport& last,
+                    const std::vector<std::string>& warnings, const model::Uncompiled& uncompiled) {
   status_.uncompiled = shown(uncompiled);
   status_.last_sync = parts_.clock.unix_time();
   status_.last_changed = changed_of(counts);

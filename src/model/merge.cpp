@@ -39,6 +39,7 @@ std::string words_for(bool enabled) {
 
 std::string words_for(const std::set<RowKey>& groups) {
   std::vector<std::string> names;
+  names.reserve(groups.size());
   for (const auto& group : groups) names.push_back(group == default_group_key() ? "Default" : util::printable(group.name));
   return names.empty() ? std::string("none") : fmt::format("{}", fmt::join(names, ", "));
 }

@@ -175,7 +175,7 @@ void Service::handle(const Message& request) {
       return note(request);
     case MessageType::pair: {
       auto info = node_.pair(client_id_);
-      for (auto& node : info.reach) node = presentable(std::move(node));
+      for (auto& node : info.reach) node = presentable(node);
       if (info.reach.size() > max_nodes) info.reach.resize(max_nodes);
       return answer(info);
     }

@@ -173,7 +173,7 @@ std::vector<model::Conflict> presentable(std::vector<model::Conflict> conflicts)
   return conflicts;
 }
 
-model::NodeName presentable(model::NodeName node) {
+model::NodeName presentable(const model::NodeName& node) {
   return {presentable(node.id, max_name), presentable(node.name, max_name)};
 }
 

@@ -26,7 +26,7 @@ model::ApplyReport presentable(model::ApplyReport report);
 model::HistoryEntry presentable(model::HistoryEntry entry);
 model::VersionInfo presentable(model::VersionInfo info);
 std::vector<model::Conflict> presentable(std::vector<model::Conflict> conflicts);
-model::NodeName presentable(model::NodeName node);
+model::NodeName presentable(const model::NodeName& node);
 ErrorMessage message_of(const Error& error);
 /// The Error that the far side reported.
 Error error_of(const ErrorMessage& message);

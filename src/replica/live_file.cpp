@@ -45,7 +45,7 @@ LiveFile::LiveFile(const std::string& path, util::FileOps& files) : path_(path),
   directory_ = util::open_directory(slash == 0 ? "/" : path.substr(0, slash));
 }
 
-std::shared_mutex& LiveFile::guard() const {
+std::shared_mutex& LiveFile::guard() {
   // One for the process, because POSIX locks belong to the process and not to an object of ours.
   static std::shared_mutex guard;
   return guard;

@@ -25,6 +25,7 @@ constexpr auto patience = 120s;
 /// In our own process group and with our terminal, so that ssh can ask there. The exit code.
 int run_on_terminal(const std::vector<std::string>& words) {
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   pid_t pid = 0;

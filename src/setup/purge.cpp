@@ -67,7 +67,7 @@ std::vector<std::string> remove_directory(const std::string& path, bool (*is_our
   if (!dir) throw_errno(errno, "cannot open " + path);
   std::vector<std::string> left;
   for (const auto& name : names_in(dir.get())) {
-    if (!is_ours(name) || ::unlinkat(dir.get(), name.c_str(), 0) != 0) left.push_back(path + "/" + name);
+    if (!is_ours(name) || ::unlinkat(dir.get(), name.c_str(), 0) != 0) left.push_back(fmt::format("{}/{}", path, name));
   }
   if (left.empty() && ::rmdir(path.c_str()) != 0) throw_errno(errno, "cannot remove " + path);
   return left;

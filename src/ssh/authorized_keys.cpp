@@ -77,9 +77,10 @@ std::optional<Admitted> admission_of(const KeyLine& line) {
 
 void require_plain_path(const std::string& path, std::string_view what) {
   constexpr std::string_view others = "/._+-";
-  const bool plain = path.starts_with('/') && std::ranges::all_of(path, [&](char c) {
-                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || others.find(c) != others.npos;
-                     });
+  const bool plain =
+      path.starts_with('/') && std::ranges::all_of(path, [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || others.find(c) != std::string_view::npos;
+      });
   if (!plain)
     throw Error(ErrorCode::config, fmt::format("the path of {}, {}, cannot stand in authorized_keys", what, util::printable(path)),
                 "it may hold letters, digits, '/', '.', '_', '+' and '-': move it to a path like that");

@@ -31,8 +31,8 @@ struct Verdict {
 
 /// What the content of a known_hosts file says about this key of this name.
 Verdict look_up(std::string_view content, const std::string& name, ssh_key key);
-/// The content with `line` as the only one for `name`. What else is in it, comments and the other names of a shared line included, stays.
-std::string with_line(std::string_view content, const std::string& name, const std::string& line);
+/// The content with `added` as the only one for `name`. What else is in it, comments and the other names of a shared line included, stays.
+std::string with_line(std::string_view content, const std::string& name, const std::string& added);
 /// The content without any line for `name`.
 std::string without_lines(std::string_view content, const std::string& name);
 

@@ -126,8 +126,10 @@ std::optional<model::BlocklistRow> ReportingRows::next() {
 }
 
 ReportingBytes::ReportingBytes(model::Node::Copy copy, const Options& options, std::string step)
-    : inner_(std::move(copy.reader)), options_(options), last_report_(std::chrono::steady_clock::now()) {
-  progress_ = {std::move(step), 0, copy.bytes, true};
+    : inner_(std::move(copy.reader)),
+      options_(options),
+      progress_{std::move(step), 0, copy.bytes, true},
+      last_report_(std::chrono::steady_clock::now()) {
   if (options_.progress) options_.progress(progress_);
 }
 

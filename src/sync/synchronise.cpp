@@ -59,7 +59,7 @@ class TwoWay {
   TwoWayResult plan(Merged& merged);
   model::Plan plan_for(const model::NodeState& target, const model::NodeInfo& other, const Merged& merged);
   model::Intent intent_for(const HalfResult& half, const model::NodeState& node, const Merged& merged, const std::string& id,
-                           bool ours_wins) const;
+                           bool ours_win) const;
   void carry_out(TwoWayResult& result, const Merged& merged);
   void apply(model::Node& node, HalfResult& half, model::Node& other, const std::string& other_id);
   void note_conflicts(model::Node& node, const HalfResult& half, const model::Node& other, const std::vector<model::Conflict>& conflicts);
@@ -99,6 +99,7 @@ void TwoWay::check_ends() const {
 void TwoWay::check_pair(const model::PairInfo& here, const model::PairInfo& there) const {
   if (const auto ring = model::ring_of(here, there); !ring.empty()) {
     std::vector<std::string> names;
+    names.reserve(ring.size());
     for (const auto& node : ring) names.push_back(util::printable(node.name));
     throw Error(
         ErrorCode::refused,

@@ -71,9 +71,9 @@ void each_field(Changed& c, F f) {
   f("records_added", c.records_added), f("records_removed", c.records_removed);
   f("settings_changed", c.settings_changed);
 }
-Changed changed_of(const model::ChangeCounts& counts);
+Changed changed_of(const model::ChangeCounts& c);
 /// "2 list entries, 1 adlist compiled (+120 -3 domains), 1 record".
-std::string to_text(const Changed& changed);
+std::string to_text(const Changed& c);
 
 /// An adlist that blocks nothing, because no Pi-hole has compiled it or none could download it.
 struct Uncompiled {

@@ -27,7 +27,7 @@ template <class Archive>
 void fields(Archive& a, Identity& i) {
   a(i.device, i.inode, i.size, i.mtime_ns, i.change_counter);
 }
-std::string to_string(const Identity& identity);
+std::string to_string(const Identity& i);
 
 /// What stat(2) tells of a file. It takes no open file to learn.
 struct Look {
@@ -97,7 +97,7 @@ class LiveFile {
   std::optional<std::string> wal_mode();
 
  private:
-  std::shared_mutex& guard() const;
+  static std::shared_mutex& guard();
   bool is_there();
 
   std::string path_;

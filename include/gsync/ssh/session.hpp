@@ -36,9 +36,10 @@ struct HostKey {
 };
 HostKey host_key(const config::PeerConfig& peer, const Defaults& defaults);
 
-/// Writes the peer's present host key into its known_hosts file (crash-safely, mode 0600 for a new file), replacing others for this host and port, if it has this
-/// fingerprint ("SHA256:…"). Error{host_key} with both fingerprints when it has another. Error{config} when the fingerprint is malformed.
-void trust(const config::PeerConfig& peer, const Defaults& defaults, const std::string& fingerprint);
+/// Writes the peer's present host key into its known_hosts file (crash-safely, mode 0600 for a new file), replacing others for this host
+/// and port, if it is `wanted` ("SHA256:…"). Error{host_key} with both fingerprints when it has another. Error{config} when the fingerprint
+/// is malformed.
+void trust(const config::PeerConfig& peer, const Defaults& defaults, const std::string& wanted);
 /// Takes this host's keys out of its known_hosts file; connects to nobody. False when there were none.
 bool distrust(const config::PeerConfig& peer, const Defaults& defaults);
 

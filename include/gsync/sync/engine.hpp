@@ -122,6 +122,6 @@ struct Comparison {
 Comparison compare(model::Node& here, model::Node& there, const model::Components& components);
 
 /// Publishes lists and records of a kept version (the newest for an id of 0) on `node`. Error{not_found}. With dry_run nothing is changed.
-Result restore(model::Node& node, std::int64_t version, const Options& options);
+Result restore(model::Node& node, std::int64_t version_id, const Options& options);
 
 }  // namespace gsync::sync
