@@ -5,10 +5,13 @@
 
 #include <algorithm>
 
+#include "gsync/config/toml_text.hpp"
 #include "gsync/util/text.hpp"
 
 namespace gsync::config {
 namespace {
+
+constexpr const char* toml_hint = "the file must be TOML, see https://toml.io";
 
 std::string_view type_name(toml::node_type type) {
   switch (type) {
@@ -66,11 +69,12 @@ Section section_of(const toml::key& key, const toml::table& table, bool element)
 }  // namespace
 
 std::vector<Section> read_sections(const std::string& text, const std::string& path) {
+  if (const auto fault = toml_fault(text)) fail_at(path, fault->line, fault->what, toml_hint);
   toml::table root;
   try {
     root = toml::parse(text);
   } catch (const toml::parse_error& error) {
-    fail_at(path, line_of(error.source()), error.description(), "the file must be TOML, see https://toml.io");
+    fail_at(path, line_of(error.source()), error.description(), toml_hint);
   }
 
   std::vector<Section> sections;

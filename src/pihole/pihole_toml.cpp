@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "gsync/config/toml_text.hpp"
 #include "gsync/pihole/installation.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
@@ -12,7 +13,6 @@ namespace gsync::pihole {
 namespace {
 
 constexpr std::size_t max_bytes = 4u << 20;  // some sixty times what FTL writes
-constexpr std::size_t max_key_parts = 500;   // FTL's own have four
 
 constexpr const char* repair_hint = "look at the file; FTL keeps earlier versions of it in config_backups beside it";
 
@@ -20,32 +20,12 @@ constexpr const char* repair_hint = "look at the file; FTL keeps earlier version
   throw Error(ErrorCode::corrupt, fmt::format("{}:{}: {}", path, line, util::printable(what)), repair_hint);
 }
 
-/// toml++ 3.3 builds and destroys its tables by recursion: a dotted key of a million parts would overrun the stack. Strings are skipped
-/// line by line, which is right for what FTL writes.
-void check_size(const std::string& text, const std::string& path) {
+void check_text(const std::string& text, const std::string& path) {
   if (text.size() > max_bytes) {
     throw Error(ErrorCode::corrupt, fmt::format("{} is larger than the {} that FTL would ever write", path, util::human_bytes(max_bytes)),
                 repair_hint);
   }
-  std::size_t line = 1;
-  std::size_t dots = 0;
-  char inside = '\0';  // the quote of a string, or the # of a comment
-  bool escaped = false;
-  for (char c : text) {
-    if (c == '\n') {
-      ++line;
-      dots = 0;
-      inside = '\0';
-      escaped = false;
-    } else if (inside != '\0') {
-      if (c == inside && !escaped && inside != '#') inside = '\0';
-      escaped = inside == '"' && c == '\\' && !escaped;
-    } else if (c == '"' || c == '\'' || c == '#') {
-      inside = c;
-    } else if (c == '.' && ++dots > max_key_parts) {
-      corrupt(path, line, fmt::format("there is a key of more than {} parts", max_key_parts));
-    }
-  }
+  if (const auto fault = config::toml_fault(text)) corrupt(path, fault->line, fault->what);
 }
 
 /// FTL lists them in comments at the end of the file, and reads them there itself (its src/config/env.c, read_forced_vars).
@@ -145,7 +125,7 @@ const toml::node* find_dotted(const toml::table& root, std::string_view key) {
 }  // namespace
 
 PiholeToml parse_pihole_toml(const std::string& text, const std::string& path) {
-  check_size(text, path);
+  check_text(text, path);
   toml::table root;
   try {
     root = toml::parse(text);

@@ -273,7 +273,14 @@ TEST(Config, RefusesContradictionsAndWhatIsNotToml) {
                   Wrong{"[pihole]\ncontainer = 'c'\nruntime = 'native'", "f.toml:2: ", "container is set, but runtime"},
                   Wrong{"[node]\nname = 'a'\nname = 'b'", "f.toml:3: ", "name"}, Wrong{"[node]\n[sync]\n[node]", "f.toml:3: ", "node"},
                   Wrong{"[node]\nname = \n", "f.toml:2: ", ""}, Wrong{"[node", "f.toml:1: ", ""},
-                  Wrong{"[node]\nname = \"\xff\"", "f.toml:2: ", ""}});
+                  Wrong{"[node]\nname = \"\xff\"", "f.toml:2: ", ""},
+                  Wrong{"# \u00E9\n[n\u00E9de]", "f.toml:2: ", "can only stand in quotes"}});
+}
+
+TEST(Config, RefusesAKeyOfSoManyPartsThatTheStackWouldNotHoldThem) {
+  std::string key = "name";
+  for (int i = 0; i < 400'000; ++i) key += ".a";
+  EXPECT_STREQ(error_in("[node]\n" + key + " = 1").what(), "f.toml:2: there is a key of more than 500 parts");
 }
 
 TEST(Config, ExplainsTheKeyInTheHint) {

@@ -139,6 +139,41 @@ TEST(PiholeToml, RefusesWhatIsTooLargeOrTooDeep) {
   EXPECT_EQ(code_of(addresses + "]"), ErrorCode::cancelled) << "dots in strings are no key";
 }
 
+// toml++ has undefined behaviour there.
+TEST(PiholeToml, RefusesLettersOfOtherAlphabetsOutsideOfStringsAndComments) {
+  for (const char* text :
+       {"[dns]\nport = 1979-05-2\u03D8.", "[d\u00E9s]", "x = '''\n\u00E9''' \u00E9", "x = \"\\\\\" \u3001", "\uFEFD[dns]"}) {
+    std::string what;
+    EXPECT_EQ(code_of(text, &what), ErrorCode::corrupt) << text;
+    EXPECT_THAT(what, HasSubstr("can only stand in quotes")) << text;
+  }
+  const auto toml = parse_pihole_toml(
+      "\uFEFF# \u00E9\n[dns]\nhosts = [ \"192.168.1.2 nas # \u00E9\\\"\u00E9\", '\u00E9', \"\"\"\n\"\u00E9\"\"\"\"\" ] # \u00E9\n'\u00E9' "
+      "= 1\n",
+      "p.toml");
+  EXPECT_THAT(toml.records[0], ElementsAre("192.168.1.2 nas # \u00E9\"\u00E9", "\u00E9", "\"\u00E9\"\""));
+}
+
+// It looks ahead to the end of a value, quotes or not.
+TEST(PiholeToml, RefusesQuotesInTheMiddleOfAWordThatMightHideSuchLetters) {
+  for (const char* text : {"a = 1979-05-27Ta\"y136\u0248\"", "a = 1979-05-27 \"\u0248", "a = 27.\"\u0248\"", "a = [1, 27'\u0248']",
+                           "a = { b = 2\"\u0248\" }"}) {
+    std::string what;
+    EXPECT_EQ(code_of(text, &what), ErrorCode::corrupt) << text;
+    EXPECT_THAT(what, HasSubstr("in the middle of a word")) << text;
+  }
+  EXPECT_EQ(code_of("x.\"\u0248\".'\u0248' = { a = [\"\u0248\",'\u0248'], \"\u0248\"='\u0248' }\n[\"\u0248\".b]\n\"\u0248\" = \"\u0248\""),
+            ErrorCode::cancelled);
+}
+
+TEST(PiholeToml, RefusesTablesInArraysInTablesThatAreTooDeepTogether) {
+  std::string nested = "x = {";
+  for (int i = 0; i < 100; ++i) nested += "a.b.c.d.e.f.g = [\n{";
+  std::string what;
+  EXPECT_EQ(code_of(nested, &what), ErrorCode::corrupt);
+  EXPECT_THAT(what, HasSubstr("parts"));
+}
+
 TEST(PiholeToml, OfTheFixtureIsRead) {
   const std::string path = std::string(test::paths::fixtures) + "/pihole.toml";
   if (::access(path.c_str(), R_OK) != 0) GTEST_SKIP() << "no fixtures: " << path;
