@@ -61,4 +61,8 @@ std::vector<std::string> words() {
   return {frame(1, ""), frame(2, ""), frame(9, ""), frame(0x80 | 9, "x"), std::string(4, '\xFF'), "gravity-sync 1 0.1.0 "};
 }
 
+void change(std::string& input, test::Random& random, const ChangeBytes& change_bytes) {
+  change_frames(input, 1, random, change_bytes);
+}
+
 }  // namespace gsync::fuzz

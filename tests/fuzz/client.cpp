@@ -89,4 +89,8 @@ std::vector<std::string> words() {
   return {frame(64, ""), frame(65, ""), frame(66, ""), frame(67, ""), frame(33, "x"), frame(0x80 | 64, "x"), std::string(4, '\xFF')};
 }
 
+void change(std::string& input, test::Random& random, const ChangeBytes& change_bytes) {
+  change_frames(input, 2, random, change_bytes);
+}
+
 }  // namespace gsync::fuzz

@@ -54,4 +54,8 @@ std::vector<std::string> words() {
       "name = \"..\"", "_seconds = -1", "mode = \"sync\"", "0x7FFFFFFFFFFFFFFF", "\\n",    "\"\"\"",         "a.a.a.a."};
 }
 
+void change(std::string& input, test::Random&, const ChangeBytes& change_bytes) {
+  change_bytes(input);
+}
+
 }  // namespace gsync::fuzz

@@ -48,7 +48,8 @@ class Mutator {
 
   std::string next() {
     auto input = inputs_[random_.below(inputs_.size())];
-    for (auto changes = 1 + random_.below(6); changes > 0; --changes) change(input);
+    for (auto changes = 1 + random_.below(6); changes > 0; --changes)
+      gsync::fuzz::change(input, random_, [this](std::string& bytes) { change(bytes); });
     return input;
   }
 

@@ -7,6 +7,7 @@
 #include "gsync/model/diff.hpp"
 #include "gsync/pihole/gravity.hpp"
 #include "gsync/sqlite/database.hpp"
+#include "gsync/sync/engine.hpp"
 #include "gsync/util/error.hpp"
 #include "support/node_fixture.hpp"
 #include "support/sql.hpp"
@@ -46,19 +47,19 @@ constexpr const char* hostile[] = {
     "PRAGMA application_id=1; PRAGMA foreign_keys=OFF; DROP TABLE adlist_by_group",
 };
 
-test::Household small() {
+test::Household small(std::uint64_t seed) {
   test::HouseholdSize size;
   size.groups = 2;
   size.adlists = 3;
   size.domains = 6;
   size.clients = 2;
   size.gravity = 60;
-  return test::realistic(3, size);
+  return test::realistic(seed, size);
 }
 
-test::PiholeOptions with(Shape shape) {
+test::PiholeOptions with(Shape shape, std::uint64_t seed = 3) {
   test::PiholeOptions options;
-  options.gravity = GravityBuilder(shape).household(shape == Shape::v5 ? test::realistic(3, {2, 3, 6, 2, 60}, false) : small());
+  options.gravity = GravityBuilder(shape).household(shape == Shape::v5 ? test::realistic(3, {2, 3, 6, 2, 60}, false) : small(seed));
   return options;
 }
 
@@ -73,16 +74,20 @@ const std::string& database(Shape shape) {
   return bytes;
 }
 
+/// What becomes of the spoiled database.
+enum class Use : unsigned char { live, target, copy, source };
+constexpr Use uses[] = {Use::live, Use::target, Use::copy, Use::source};
+
 /// The input as a small program that spoils a good database.
 class Spoiler {
  public:
   explicit Spoiler(std::string_view input) : input_(input) {}
 
-  bool as_copy = false;
+  Use use = Use::live;
   std::string database() {
     static constexpr Shape shapes[] = {Shape::v6_template, Shape::v5, Shape::v21};
     const auto how = byte();
-    as_copy = how & 0x80;
+    use = static_cast<Use>(how >> 6);
     auto bytes = fuzz::database(shapes[how % std::size(shapes)]);
     for (int steps = 0; steps < 64 && !input_.empty(); ++steps) spoil(bytes);
     return bytes;
@@ -242,19 +247,59 @@ void take_as_copy(const std::string& bytes) {
   node.unlock();
 }
 
+sync::Options at_once() {
+  sync::Options options;
+  options.lock_deadline = std::chrono::seconds(5);
+  options.force = true;
+  return options;
+}
+
+/// A whole run that fills this Pi-hole from a good one: sets of the blocklist, too.
+void pull_into(const std::string& bytes) {
+  LocalFixture good(with(Shape::v6_template, 4));
+  LocalFixture spoiled(with(Shape::v6_template));
+  const auto path = spoiled.directory.gravity();
+  test::replace_text(path, bytes, 0664);
+  const bool was_whole = is_whole(path);
+  succeeds([&] { sync::replicate(*good.node, *spoiled.node, at_once()); });
+  GSYNC_ASSERT(test::read_text(path) == bytes || !was_whole || is_whole(path));
+}
+
+/// The other way round.
+void pull_from(const std::string& bytes) {
+  LocalFixture good(with(Shape::v6_template, 4));
+  LocalFixture spoiled(with(Shape::v6_template));
+  const auto path = good.directory.gravity();
+  const auto schema_before = schema(path);
+  test::replace_text(spoiled.directory.gravity(), bytes, 0664);
+  succeeds([&] { sync::replicate(*spoiled.node, *good.node, at_once()); });
+  GSYNC_ASSERT(is_whole(path));
+  GSYNC_ASSERT(schema(path) == schema_before);
+}
+
 }  // namespace
 
 void run(std::string_view input) {
   Spoiler spoiler(input);
   const auto bytes = spoiler.database();
-  spoiler.as_copy ? take_as_copy(bytes) : use_as_live(bytes);
+  switch (spoiler.use) {
+    case Use::live:
+      return use_as_live(bytes);
+    case Use::target:
+      return pull_into(bytes);
+    case Use::copy:
+      return take_as_copy(bytes);
+    case Use::source:
+      return pull_from(bytes);
+  }
 }
 
 std::vector<std::string> seeds() {
   std::vector<std::string> seeds;
-  for (unsigned how : {0x00u, 0x01u, 0x02u, 0x80u}) {
-    seeds.push_back(std::string(1, static_cast<char>(how)));
-    for (unsigned char i = 0; i < std::size(hostile); ++i) seeds.push_back({static_cast<char>(how), 4, static_cast<char>(i)});
+  for (auto use : uses) {
+    const auto how = static_cast<char>(static_cast<unsigned>(use) << 6);
+    for (char shape = 0; shape < 3; ++shape) seeds.push_back(std::string(1, static_cast<char>(how + shape)));
+    for (unsigned char i = 0; i < std::size(hostile); ++i) seeds.push_back({how, 4, static_cast<char>(i)});
   }
   return seeds;
 }
@@ -263,6 +308,10 @@ std::vector<std::string> words() {
   std::vector<std::string> words;
   for (unsigned char i = 0; i < std::size(hostile); ++i) words.push_back({4, static_cast<char>(i)});
   return words;
+}
+
+void change(std::string& input, test::Random&, const ChangeBytes& change_bytes) {
+  change_bytes(input);
 }
 
 }  // namespace gsync::fuzz

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -11,9 +12,9 @@ namespace {
 /// For libFuzzer's dictionaries.
 std::string quoted(const std::string& word) {
   std::string text = "\"";
-  for (unsigned char c : word) {
+  for (char c : word) {
     char code[5];
-    std::snprintf(code, sizeof code, "\\x%02X", c);
+    std::snprintf(code, sizeof code, "\\x%02X", static_cast<unsigned char>(c));
     text += code;
   }
   return text + "\"\n";
@@ -36,4 +37,19 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   gsync::fuzz::run({reinterpret_cast<const char*>(data), size});
   return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed) {
+  std::string input(reinterpret_cast<const char*>(data), size);
+  gsync::test::Random random(seed);
+  gsync::fuzz::change(input, random, [max_size](std::string& bytes) {
+    const auto before = bytes.size();
+    bytes.resize(std::max(max_size, before));
+    bytes.resize(LLVMFuzzerMutate(reinterpret_cast<std::uint8_t*>(bytes.data()), before, bytes.size()));
+  });
+  const auto length = std::min(input.size(), max_size);
+  std::copy_n(input.begin(), length, data);
+  return length;
 }

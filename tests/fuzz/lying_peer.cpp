@@ -95,4 +95,8 @@ std::vector<std::string> words() {
   return {frame(64, ""), frame(65, ""), frame(66, ""), frame(67, ""), "https://lists.example/a.txt", "192.168.1.2 nas.lan", "example"};
 }
 
+void change(std::string& input, test::Random& random, const ChangeBytes& change_bytes) {
+  change_frames(input, 2, random, change_bytes);
+}
+
 }  // namespace gsync::fuzz

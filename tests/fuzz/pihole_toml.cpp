@@ -67,4 +67,8 @@ std::vector<std::string> words() {
           "nan"};
 }
 
+void change(std::string& input, test::Random&, const ChangeBytes& change_bytes) {
+  change_bytes(input);
+}
+
 }  // namespace gsync::fuzz

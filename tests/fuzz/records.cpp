@@ -97,4 +97,8 @@ std::vector<std::string> words() {
           "xn--",       "\xC3\xA9", "*"};
 }
 
+void change(std::string& input, test::Random&, const ChangeBytes& change_bytes) {
+  change_bytes(input);
+}
+
 }  // namespace gsync::fuzz

@@ -2,6 +2,7 @@
 
 #include <zstd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "../src/protocol/hello.hpp"
@@ -92,6 +93,58 @@ Tap::Heard conversation(model::Node& served, const std::function<void(model::Nod
   return heard;
 }
 
+struct Frame {
+  unsigned type = 0;
+  std::string payload;
+};
+
+constexpr std::size_t header_bytes = 5;
+
+/// The last one may be shorter than it says.
+std::vector<Frame> frames_in(std::string_view bytes) {
+  std::vector<Frame> frames;
+  while (bytes.size() >= header_bytes) {
+    std::size_t length = 0;
+    for (std::size_t i = 4; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[i]);
+    frames.push_back({static_cast<unsigned char>(bytes[4]), std::string(bytes.substr(header_bytes, length))});
+    bytes.remove_prefix(std::min(bytes.size(), header_bytes + length));
+  }
+  return frames;
+}
+
+void change_one(std::vector<Frame>& frames, test::Random& random, const ChangeBytes& change_bytes) {
+  constexpr unsigned types[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 37, 64, 65, 66, 67};
+  const auto at = random.below(frames.size());
+  const auto other = random.below(frames.size());
+  const auto place = [&](std::size_t i) { return frames.begin() + static_cast<std::ptrdiff_t>(i); };
+  switch (random.below(12)) {
+    case 0:
+      frames.erase(place(at));
+      break;
+    case 1:
+      frames.insert(place(at), Frame(frames[other]));
+      break;
+    case 2:
+      std::swap(frames[at], frames[other]);
+      break;
+    case 3:
+      frames[at].type = types[random.below(std::size(types))];
+      break;
+    case 4:
+      frames.insert(place(at), {types[random.below(std::size(types))], ""});
+      break;
+    case 5:  // in two
+      if (const auto half = random.below(frames[at].payload.size() + 1); half > 0) {
+        const Frame first{frames[at].type | 0x80, frames[at].payload.substr(0, half)};
+        frames[at].payload.erase(0, half);
+        frames.insert(place(at), first);
+      }
+      break;
+    default:
+      change_bytes(frames[at].payload);
+  }
+}
+
 }  // namespace
 
 protocol::Hello client_hello() {
@@ -127,6 +180,16 @@ std::string frames_of_agent(model::Node& served, const std::function<void(model:
 
 std::string frames_of_client(model::Node& served, const std::function<void(model::Node&)>& talk) {
   return without_hello(conversation(served, talk).written);
+}
+
+void change_frames(std::string& input, std::size_t before, test::Random& random, const ChangeBytes& change_bytes) {
+  const bool has_frames =
+      input.size() > before && static_cast<unsigned char>(input.front()) % layers == static_cast<unsigned>(Layer::frames);
+  auto frames = has_frames ? frames_in(std::string_view(input).substr(before)) : std::vector<Frame>();
+  if (frames.empty() || random.one_in(8)) return change_bytes(input);
+  for (auto changes = 1 + random.below(3); changes > 0 && !frames.empty(); --changes) change_one(frames, random, change_bytes);
+  input.resize(before);
+  for (const auto& each : frames) input += frame(each.type, each.payload);
 }
 
 void furnish(test::FakeNode& node) {

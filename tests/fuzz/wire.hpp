@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fuzz/target.hpp"
 #include "gsync/protocol/agent.hpp"
 #include "gsync/protocol/remote_node.hpp"
 #include "support/fake_node.hpp"
@@ -32,6 +33,10 @@ std::string frame(unsigned type, std::string_view payload);
 std::string frames_of_agent(model::Node& served, const std::function<void(model::Node&)>& talk);
 /// The same of the client.
 std::string frames_of_client(model::Node& served, const std::function<void(model::Node&)>& talk);
+
+/// Changes what is behind the first `before` bytes of the input, the first of which is the layer: whole frames, or one's payload together
+/// with its length.
+void change_frames(std::string& input, std::size_t before, test::Random& random, const ChangeBytes& change_bytes);
 
 /// A Pi-hole with a bit of everything.
 void furnish(test::FakeNode& node);
