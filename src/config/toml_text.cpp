@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <vector>
 
 namespace gsync::config {
@@ -22,8 +23,8 @@ class Scanner {
     while (at_ < text_.size()) {
       const char c = text_[at_];
       if (c == '"' || c == '\'') {
-        if (!may_begin_string()) return fault("a quote in the middle of a word");
-        skip_string(c);
+        if (!may_begin_string()) return in_a_word(c);
+        if (!skip_string(c)) return fault("this character cannot come next after a backslash");
         begun_ = true;
         continue;
       }
@@ -33,6 +34,7 @@ class Scanner {
       }
       if (static_cast<unsigned char>(c) >= 0x80) return fault("this character can only stand in quotes or in a comment");
       if (c == '.' && ++dots_ == max_key_parts) return fault(fmt::format("there is a key of more than {} parts", max_key_parts));
+      if (in_value_ && begun_ && (c == '[' || c == '{' || c == '=')) return in_a_word(c);
       take(c);
       ++at_;
     }
@@ -44,6 +46,8 @@ class Scanner {
   enum class Inside : unsigned char { header, array, table };
 
   TomlFault fault(std::string what) const { return {line_, std::move(what)}; }
+
+  TomlFault in_a_word(char c) const { return fault(fmt::format("there is a {} in the middle of a word", c)); }
 
   bool may_begin_string() const {
     if (in_value_) return !begun_;
@@ -81,25 +85,37 @@ class Scanner {
     begun_ = false;
   }
 
-  void skip_string(char quote) {
+  bool skip_string(char quote) {
     const std::string three(3, quote);
     const bool several_lines = text_.substr(at_).starts_with(three);
     at_ += several_lines ? 3 : 1;
     while (at_ < text_.size()) {
       const char c = text_[at_];
-      if (c == '\n' && !several_lines) return;  // not TOML
+      if (c == '\n' && !several_lines) return true;  // not TOML
       if (c == '\n') ++line_;
-      if (c == '\\' && quote == '"' && at_ + 1 < text_.size() && text_[at_ + 1] != '\n') {
-        at_ += 2;
+      if (c == '\\' && quote == '"') {
+        if (!skip_escape(several_lines)) return false;
       } else if (c != quote || (several_lines && !text_.substr(at_).starts_with(three))) {
         ++at_;
       } else {
         // Up to two quotes more belong to the text of a string of several lines.
         at_ += several_lines ? 3 : 1;
         for (int more = 0; several_lines && more < 2 && at_ < text_.size() && text_[at_] == quote; ++more) ++at_;
-        return;
+        return true;
       }
     }
+    return true;
+  }
+
+  /// A backslash at the end of a line takes the white space after it along, where toml++ must not meet such characters either.
+  bool skip_escape(bool several_lines) {
+    ++at_;
+    const auto begin = at_;
+    for (; several_lines && at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])); ++at_)
+      if (text_[at_] == '\n') ++line_;
+    if (at_ < text_.size() && static_cast<unsigned char>(text_[at_]) >= 0x80) return false;
+    if (at_ == begin && at_ < text_.size() && text_[at_] != '\n') ++at_;
+    return true;
   }
 
   std::string_view text_;

@@ -157,11 +157,17 @@ TEST(PiholeToml, RefusesLettersOfOtherAlphabetsOutsideOfStringsAndComments) {
 // It looks ahead to the end of a value, quotes or not.
 TEST(PiholeToml, RefusesQuotesInTheMiddleOfAWordThatMightHideSuchLetters) {
   for (const char* text : {"a = 1979-05-27Ta\"y136\u0248\"", "a = 1979-05-27 \"\u0248", "a = 27.\"\u0248\"", "a = [1, 27'\u0248']",
-                           "a = { b = 2\"\u0248\" }"}) {
+                           "a = { b = 2\"\u0248\" }", "a = 01t6[\"\u0248\"]"}) {
     std::string what;
     EXPECT_EQ(code_of(text, &what), ErrorCode::corrupt) << text;
     EXPECT_THAT(what, HasSubstr("in the middle of a word")) << text;
   }
+  for (const char* text : {"a = \"\"\"\\\u0248\"\"\"", "a = \"\"\"b\\\n \u0248\"\"\"", "a = \"\"\"\\\uFEFF\n\"\"\""}) {
+    std::string what;
+    EXPECT_EQ(code_of(text, &what), ErrorCode::corrupt) << text;
+    EXPECT_THAT(what, HasSubstr("after a backslash")) << text;
+  }
+  EXPECT_EQ(code_of("a = \"\"\"b \\ \n  c\\\"\"\" \u0248\"\"\"\nb = \"\\\\\\\"\u0248\""), ErrorCode::cancelled);
   EXPECT_EQ(code_of("x.\"\u0248\".'\u0248' = { a = [\"\u0248\",'\u0248'], \"\u0248\"='\u0248' }\n[\"\u0248\".b]\n\"\u0248\" = \"\u0248\""),
             ErrorCode::cancelled);
 }
