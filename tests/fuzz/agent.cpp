@@ -14,27 +14,53 @@ test::FakeNode furnished(const std::string& name, char id) {
   return node;
 }
 
-/// What a client of a Pi-hole that holds other things says in all it can do.
-std::string conversation() {
-  auto theirs = furnished("ph1", 'a');
+/// What the client has that the served Pi-hole has not, compiled sets among it.
+test::FakeNode client_node() {
   auto ours = furnished("ph2", 'c');
   ours.add_domain("only.here.example");
+  ours.add_adlist("https://lists.example/ours.txt", {"one.example", "three.example", "two.example"});
   ours.records_now[0] = model::RecordLines{"192.168.1.9 printer.lan"};
-  return frames_of_client(theirs, [&](model::Node& peer) {
-    sync::compare(ours, peer, {});
-    sync::Options push;
-    push.action = model::Action::push;
-    push.agree = true;
-    sync::replicate(ours, peer, push);
-    ours.add_domain("edited.here.example");
-    sync::synchronise(ours, peer, {});
-    peer.versions();
-    push.full = true;
-    ours.add_domain("again.example");
-    sync::replicate(ours, peer, push);
-    peer.note({});
-  });
+  return ours;
 }
+
+sync::Options pushing(bool full, bool agree) {
+  sync::Options push;
+  push.action = model::Action::push;
+  push.full = full;
+  push.agree = agree;
+  push.force = true;
+  return push;
+}
+
+/// Whole conversations: all that a client can ask for, as runs ask for it.
+using Talk = void (*)(model::Node& ours, model::Node& peer);
+constexpr Talk talks[] = {
+    [](model::Node& ours, model::Node& peer) { sync::compare(ours, peer, {}); },
+    [](model::Node& ours, model::Node& peer) { sync::replicate(ours, peer, pushing(false, true)); },
+    [](model::Node& ours, model::Node& peer) { sync::replicate(ours, peer, pushing(true, false)); },
+    [](model::Node& ours, model::Node& peer) { sync::replicate(peer, ours, {}); },
+    [](model::Node& ours, model::Node& peer) {
+      sync::Options pull;
+      pull.full = true;
+      sync::replicate(peer, ours, pull);
+    },
+    [](model::Node& ours, model::Node& peer) {
+      sync::replicate(ours, peer, pushing(false, true));
+      static_cast<test::FakeNode&>(ours).add_domain("edited.here.example");
+      sync::synchronise(ours, peer, {});
+      for (const auto& version : peer.versions()) peer.version(version.id);
+      peer.note({});
+    },
+    // Readers that want no more.
+    [](model::Node&, model::Node& peer) {
+      peer.lock(util::Deadline::in(std::chrono::seconds(1)));
+      peer.blocklist_rows({{{model::Table::adlist, model::kind::block_list, "https://lists.example/a.txt"}, std::nullopt}})->next();
+      peer.copy();
+      peer.catch_up(std::string(32, 'c'));
+      peer.forget(std::string(32, 'c'), false);
+      peer.unlock();
+    },
+};
 
 }  // namespace
 
@@ -52,7 +78,13 @@ void run(std::string_view input) {
 }
 
 std::vector<std::string> seeds() {
-  auto seeds = at_each_layer(client_hello(), conversation());
+  std::vector<std::string> seeds;
+  for (auto talk : talks) {
+    auto theirs = furnished("ph1", 'a');
+    auto ours = client_node();
+    const auto frames = frames_of_client(theirs, [&](model::Node& peer) { talk(ours, peer); });
+    for (auto& seed : at_each_layer(client_hello(), frames)) seeds.push_back(std::move(seed));
+  }
   for (unsigned type = 1; type <= 18; ++type) seeds.push_back(std::string(1, '\0') + frame(type, ""));
   return seeds;
 }

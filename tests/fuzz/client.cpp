@@ -3,6 +3,7 @@
 
 #include "fuzz/target.hpp"
 #include "fuzz/wire.hpp"
+#include "gsync/sync/engine.hpp"
 #include "gsync/util/error.hpp"
 #include "support/memory_stream.hpp"
 
@@ -19,6 +20,18 @@ void read_all(util::ByteReader& bytes) {
   while (bytes.read(buffer) > 0) continue;
 }
 
+/// It was synced with us once, and has a version from before.
+test::FakeNode with_a_past() {
+  test::FakeNode node("ph1", std::string(32, 'a')), ours("ph2", us);
+  furnish(node);
+  furnish(ours);
+  ours.add_domain("only.here.example");
+  sync::TwoWayOptions unite;
+  unite.unite = true;
+  sync::synchronise(ours, node, unite);
+  return node;
+}
+
 std::vector<model::BlocklistWish> wishes() {
   return {{{model::Table::adlist, model::kind::block_list, "https://lists.example/a.txt"}, std::nullopt},
           {{model::Table::adlist, model::kind::allow_list, "https://lists.example/b.txt"}, std::nullopt}};
@@ -32,10 +45,21 @@ model::Change a_change(model::Node& node) {
   return change;
 }
 
+void lock(model::Node& node) {
+  node.lock(util::Deadline::in(std::chrono::seconds(1)));
+}
+
+model::Intent an_intent(const model::NodeInfo& info) {
+  model::Intent intent;
+  intent.id = std::string(32, '5');
+  intent.expected = info.digests;
+  return intent;
+}
+
 using Question = void (*)(model::Node&);
 constexpr Question questions[] = {
     [](model::Node& node) { node.describe(); },
-    [](model::Node& node) { node.lock(util::Deadline::in(std::chrono::seconds(1))); },
+    [](model::Node& node) { lock(node); },
     [](model::Node& node) { model::check_lists(node.lists()); },
     [](model::Node& node) {
       const auto records = node.records();
@@ -43,9 +67,18 @@ constexpr Question questions[] = {
         if (records[model::index_of(kind)]) model::parse_records(kind, *records[model::index_of(kind)]);
     },
     [](model::Node& node) { node.blocklist(); },
-    [](model::Node& node) { read_all(*node.blocklist_rows(wishes())); },
-    [](model::Node& node) { read_all(*node.copy().reader); },
-    [](model::Node& node) { node.apply(a_change(node), nullptr, nullptr); },
+    [](model::Node& node) {
+      lock(node);
+      read_all(*node.blocklist_rows(wishes()));
+    },
+    [](model::Node& node) {
+      lock(node);
+      read_all(*node.copy().reader);
+    },
+    [](model::Node& node) {
+      lock(node);
+      node.apply(a_change(node), nullptr, nullptr);
+    },
     [](model::Node& node) {
       for (const auto& version : node.versions()) node.version(version.id);
     },
@@ -53,9 +86,22 @@ constexpr Question questions[] = {
     [](model::Node& node) {
       if (!node.pair(us).base.empty()) node.base(us);
     },
-    [](model::Node& node) { node.catch_up(us); },
-    [](model::Node& node) { node.forget(us, true); },
-    [](model::Node& node) { node.unlock(); },
+    [](model::Node& node) {
+      lock(node);
+      node.catch_up(us);
+    },
+    [](model::Node& node) {
+      lock(node);
+      node.forget(us, true);
+    },
+    [](model::Node& node) {
+      lock(node);
+      node.unlock();
+    },
+    [](model::Node& node) {
+      node.intend(us, an_intent(node.lock(util::Deadline::in(std::chrono::seconds(1)))));
+      node.settle(us, {std::string(32, '5'), false, "ph1", {us, "ph2"}, {}});
+    },
 };
 
 }  // namespace
@@ -76,9 +122,7 @@ void run(std::string_view input) {
 std::vector<std::string> seeds() {
   std::vector<std::string> seeds;
   for (std::size_t i = 0; i < std::size(questions); ++i) {
-    test::FakeNode node("ph1", std::string(32, 'a'));
-    furnish(node);
-    node.lock(util::Deadline::in(std::chrono::seconds(1)));
+    auto node = with_a_past();
     for (auto& seed : at_each_layer(agent_options().hello, frames_of_agent(node, questions[i])))
       seeds.push_back(seed.insert(1, 1, static_cast<char>(i)));
   }

@@ -13,6 +13,7 @@ test::FakeNode peer_node() {
   test::FakeNode node("ph1", std::string(32, 'a'));
   furnish(node);
   node.add_domain("only.there.example");
+  node.add_adlist("https://lists.example/theirs.txt", {"five.example", "four.example"});
   node.records_now[1] = model::RecordLines{"www.lan,nas.lan"};
   return node;
 }
@@ -21,6 +22,7 @@ test::FakeNode our_node() {
   test::FakeNode node("ph2", std::string(32, 'c'));
   furnish(node);
   node.add_domain("only.here.example");
+  node.add_adlist("https://lists.example/ours.txt", {"one.example", "three.example", "two.example"});
   return node;
 }
 
