@@ -16,6 +16,10 @@ if(GSYNC_SANITIZE)
   target_link_options(gsync_build INTERFACE -fsanitize=${GSYNC_SANITIZE})
 endif()
 
+if(GSYNC_COVERAGE)
+  target_link_options(gsync_build INTERFACE --coverage)
+endif()
+
 # gsync_module(NAME [PUBLIC libs...] [PRIVATE libs...])
 function(gsync_module name)
   cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE" ${ARGN})
@@ -26,6 +30,9 @@ function(gsync_module name)
   target_link_libraries(gsync_${name} PUBLIC gsync_build ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
   # Else gcc gives nearly every source file its own copy of what fmt needs for floating-point numbers: 1.3 MB of 3.
   target_compile_options(gsync_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-ipa-sra>)
+  if(GSYNC_COVERAGE)
+    target_compile_options(gsync_${name} PRIVATE --coverage -fprofile-update=atomic -Og)
+  endif()
 endfunction()
 
 # gsync_test(NAME FOLDER [LIBS libs...] [DEPENDS targets...] [TIMEOUT seconds] [SERIAL filter]): one test program of all the *_test.cpp in FOLDER. Each TEST is a ctest test of its own; those that
