@@ -40,7 +40,7 @@ Usable usable_config(const Invocation& invocation, setup::Findings& all) {
 
 void look_at_pihole(const pihole::Installation& installation, const config::Config& config, setup::Findings& all) {
   const auto& state = config.node.state_directory;
-  setup::look(all, "Pi-hole", [&] { return setup::check_pihole(installation); });
+  setup::look(all, "Pi-hole", [&] { return setup::check_pihole(installation, config.sync); });
   setup::look(all, "files", [&] { return setup::check_files(installation, state); });
   setup::look(all, "database", [&] { return setup::check_database(installation); });
   setup::look(all, "FTL", [&] { return setup::check_ftl(installation); });
@@ -51,7 +51,10 @@ void look_at_peers(Context& context, setup::Findings& all) {
   setup::PeerTools tools{context.ssh_defaults(), context.hello(), context.here(), {}};
   setup::look(all, "database", [&] {
     tools.here_info = context.here().describe();
-    return setup::check_node(tools.here_info);
+    auto found = setup::check_node(tools.here_info);
+    const auto& keep = context.config().sync.keep_local;
+    if (!tools.here_info.damaged) setup::look(found, "configuration", [&] { return setup::check_keep_local(keep, context.here()); });
+    return found;
   });
   const auto& named = context.invocation().peer;
   for (const auto& peer : context.config().peers) {

@@ -181,6 +181,23 @@ bool KeepLocal::keeps(RecordKind kind, std::string_view line) const {
   return std::ranges::any_of(names, [&](std::string_view name) { return matches(kind, name); });
 }
 
+std::vector<std::string> KeepLocal::unused(const Lists& lists, const Records& records) const {
+  std::vector<std::string> texts;
+  for (const auto& pattern : patterns_) {
+    KeepLocal alone;
+    alone.patterns_ = {pattern};
+    bool used = pattern.glob == "*";
+    if (const auto* kind = std::get_if<RecordKind>(&pattern.subject)) {
+      const auto& lines = records[index_of(*kind)];
+      used = used || !lines || std::ranges::any_of(*lines, [&](const auto& line) { return alone.keeps(*kind, line); });
+    } else {
+      used = used || std::ranges::any_of(lists, [&](const auto& row) { return alone.keeps(row.first); });
+    }
+    if (!used) texts.push_back(pattern.text);
+  }
+  return texts;
+}
+
 KeepLocal KeepLocal::operator|(const KeepLocal& other) const {
   KeepLocal both;
   std::ranges::set_union(patterns_, other.patterns_, std::back_inserter(both.patterns_));

@@ -2,6 +2,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -51,6 +52,26 @@ ConfigWords config_words(model::RecordKind kind, const std::string& text) {
   return {std::string(model::setting_key_of(line)), model::setting_argument(line)};
 }
 
+std::string variable_of(std::string_view key) {
+  std::string name = "FTLCONF_" + std::string(key);
+  std::ranges::replace(name, '.', '_');
+  return name;
+}
+
+std::vector<std::string> missing_variables(const Installation& installation) {
+  std::set<std::string, std::less<>> ours;
+  if (installation.container) {
+    const auto& variables = installation.container->inspection().variables;
+    ours.insert(variables.begin(), variables.end());
+  } else {
+    for (char** variable = environ; variable && *variable; ++variable)
+      ours.emplace(std::string_view(*variable).substr(0, std::string_view(*variable).find('=')));
+  }
+  auto missing = installation.read_toml().forced;
+  std::erase_if(missing, [&](const std::string& name) { return ours.contains(name); });
+  return missing;
+}
+
 namespace {
 
 // MAX_ARG_STRLEN of Linux, with its terminator: more in one argument is E2BIG, whatever the stack's limit.
@@ -71,21 +92,6 @@ std::string json_of(model::RecordKind kind, const model::RecordLines& lines) {
                 "leave this kind of record out of [sync] components");
   }
   return json;
-}
-
-/// Those that FTL has settings from, and that a command would not have.
-std::vector<std::string> missing_variables(const Installation& installation) {
-  std::set<std::string, std::less<>> ours;
-  if (installation.container) {
-    const auto& variables = installation.container->inspection().variables;
-    ours.insert(variables.begin(), variables.end());
-  } else {
-    for (char** variable = environ; variable && *variable; ++variable)
-      ours.emplace(std::string_view(*variable).substr(0, std::string_view(*variable).find('=')));
-  }
-  auto missing = installation.read_toml().forced;
-  std::erase_if(missing, [&](const std::string& name) { return ours.contains(name); });
-  return missing;
 }
 
 util::CommandResult run_config(const Installation& installation, model::RecordKind kind, const std::string& text, util::Deadline deadline) {

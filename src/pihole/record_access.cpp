@@ -12,13 +12,6 @@
 namespace gsync::pihole {
 namespace {
 
-/// With which a container's user sets a setting.
-std::string variable_of(std::string_view key) {
-  std::string name = "FTLCONF_" + std::string(key);
-  std::replace(name.begin(), name.end(), '.', '_');
-  return name;
-}
-
 /// FTL made a section of it in a later 6.x.
 std::string_view other_shape_of(std::string_view key) {
   return key == "dns.domain" ? "dns.domain.name" : key == "dns.domain.name" ? "dns.domain" : "";

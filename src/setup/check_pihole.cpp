@@ -29,28 +29,61 @@ std::string version_text(const std::string& version) {
   return version.empty() ? "of unknown version" : version;
 }
 
-/// The forced settings of a Pi-hole that is told of by FTL itself; they cannot be changed while the variable is there.
-Findings check_forced(const pihole::Installation& installation) {
+/// What one variable of FTL's environment means for what is synced.
+Finding check_variable(const std::string& variable, const config::SyncConfig& sync) {
+  for (auto kind : model::record_kinds) {
+    if (kind == model::RecordKind::setting || pihole::variable_of(pihole::setting_of(kind)) != variable) continue;
+    return hint(pihole_subject,
+                fmt::format("{} is forced by {}, so {} are given to others, and not taken from them", pihole::setting_of(kind), variable,
+                            model::plural_of(kind)),
+                fmt::format("remove the variable, or leave \"{}\" out of [sync] components", model::to_string(kind)));
+  }
+  for (const auto& key : sync.settings) {
+    if (pihole::variable_of(key) == variable)
+      return hint(pihole_subject, fmt::format("{} is forced by {}, so it is not synced, although [sync] settings names it", key, variable),
+                  fmt::format("remove the variable, or take {} out of [sync] settings", key));
+  }
+  return good(pihole_subject, fmt::format("{} forces a setting, and none that is synced", variable));
+}
+
+/// FTLCONF_ variables, as FTL tells of them at the end of pihole.toml.
+void check_environment(Findings& all, const pihole::Installation& installation, const pihole::PiholeToml& toml,
+                       const config::SyncConfig& sync) {
+  for (const auto& variable : toml.forced) all.push_back(check_variable(variable, sync));
+  if (!pihole::why_no_records(installation).empty()) return;
+  if (const auto missing = pihole::missing_variables(installation); !missing.empty())
+    all.push_back(hint(
+        pihole_subject,
+        fmt::format("no records and settings can be set from here without {}: `pihole-FTL --config` would reset what FTL has from there",
+                    fmt::join(missing, ", ")),
+        installation.container ? "give them to the container itself (-e, environment)"
+                               : "give them to gravity-sync as well: sudo systemctl edit gravity-sync"));
+}
+
+/// What keeps the records of a Pi-hole 6 from being synced.
+Findings check_settable(const pihole::Installation& installation, const config::SyncConfig& sync) {
   if (installation.generation != pihole::Generation::v6) return {};
   Findings all;
-  const auto toml = installation.read_toml();
-  for (auto kind : model::record_kinds) {
-    std::string variable = fmt::format("FTLCONF_{}", pihole::setting_of(kind));
-    for (char& c : variable) c = c == '.' ? '_' : c;
-    for (const auto& forced : toml.forced) {
-      if (forced == variable)
-        all.push_back(hint(pihole_subject,
-                           fmt::format("{} is set by the environment ({}) and cannot be synced", pihole::setting_of(kind), variable),
-                           fmt::format("remove the variable, or leave \"{}\" out of [sync] components", model::to_string(kind))));
-    }
-  }
-  if (toml.read_only)
-    all.push_back(wrong(pihole_subject, "misc.readOnly is on: pihole-FTL lets nobody change records",
-                        "turn it off in pihole.toml, or leave records out of [sync] components"));
   if (const auto why = pihole::why_no_records(installation); !why.empty())
     all.push_back(
         hint(pihole_subject, "local DNS, CNAME and DHCP records cannot be synced: " + why, "lists and blocklist are synced all the same"));
+  look(all, pihole_subject, [&] {
+    Findings found;
+    const auto toml = installation.read_toml();
+    check_environment(found, installation, toml, sync);
+    if (toml.read_only)
+      found.push_back(wrong(pihole_subject, "misc.readOnly is on: pihole-FTL lets nobody change records",
+                            "turn it off in pihole.toml, or leave records out of [sync] components"));
+    return found;
+  });
   return all;
+}
+
+std::string how_to_start_ftl(const pihole::Installation& installation) {
+  if (installation.container) return "start the container";
+  if (!installation.ftl_binary.empty()) return "sudo systemctl start pihole-FTL";
+  return "there is no pihole-FTL here either: if it is in a container, say so in [pihole] runtime (\"docker\" or \"podman\"; \"volume\" "
+         "where only its directory can be seen)";
 }
 
 void check_access(Findings& all, const std::string& path, int access, const char* what) {
@@ -105,7 +138,7 @@ Finding check_space(const std::string& directory, std::uint64_t needed) {
 
 }  // namespace
 
-Findings check_pihole(const pihole::Installation& installation) {
+Findings check_pihole(const pihole::Installation& installation, const config::SyncConfig& sync) {
   Findings all{
       good(pihole_subject, fmt::format("Pi-hole {} in {}, core {}, FTL {}", installation.generation == pihole::Generation::v6 ? 6 : 5,
                                        installation.container ? installation.container->label() : installation.directory,
@@ -113,7 +146,7 @@ Findings check_pihole(const pihole::Installation& installation) {
   if (installation.container && !installation.container->inspection().running)
     all.push_back(wrong(pihole_subject, fmt::format("{} does not run", installation.container->label()),
                         "start it; lists and blocklist are synced meanwhile, records are not"));
-  look(all, pihole_subject, [&] { return check_forced(installation); });
+  look(all, pihole_subject, [&] { return check_settable(installation, sync); });
   return all;
 }
 
@@ -157,7 +190,7 @@ Findings check_ftl(const pihole::Installation& installation) {
     all.push_back(
         hint(ftl_subject, ftl.describe(), "it is not told of changes then, and notices them by itself within a second or two (Pi-hole 6)"));
   else
-    all.push_back(wrong(ftl_subject, ftl.describe(), installation.container ? "start the container" : "sudo systemctl start pihole-FTL"));
+    all.push_back(wrong(ftl_subject, ftl.describe(), how_to_start_ftl(installation)));
   if (installation.dns_port == 0)
     all.push_back(
         hint(ftl_subject, "whether it answers is not asked: no port of this host is known to lead to it", "[pihole] dns_port names one"));
@@ -211,6 +244,15 @@ Findings check_node(const model::NodeInfo& here) {
       all.push_back(
           hint(pihole_subject, fmt::format("{} records can be given to others, and not taken: {}", model::to_string(kind), why), ""));
   }
+  return all;
+}
+
+Findings check_keep_local(const model::KeepLocal& keep, model::Node& here) {
+  Findings all;
+  if (keep.patterns().empty()) return all;
+  for (const auto& pattern : keep.unused(here.lists(), here.records()))
+    all.push_back(hint("configuration", fmt::format("[sync] keep_local names \"{}\", and this Pi-hole has nothing that fits", pattern),
+                       "correct it or leave it out, unless it is to keep out something that only another Pi-hole has"));
   return all;
 }
 

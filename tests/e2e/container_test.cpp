@@ -329,9 +329,30 @@ TEST_F(Volumes, SayInInfoThatRecordsAreNotAvailable) {
   TwoNodes nodes(containers(false, true));
   use_volume(nodes, "runtime = \"volume\"\n");
   const auto text = nodes.run({"info"}).output;
-  EXPECT_TRUE(contains(text, "volume ([pihole] runtime)")) << text;
+  EXPECT_TRUE(contains(text, "volume ([pihole] runtime): only the directory of a container is seen here")) << text;
   EXPECT_TRUE(contains(text, "it reloads by its own poll")) << text;
   EXPECT_TRUE(contains(text, "runtime = \"docker\"")) << "what would help: " << text;
+}
+
+TEST_F(Volumes, AreNothingWrongToDoctorWhichSaysWhatIsNotSynced) {
+  TwoNodes nodes(containers(false, true));
+  use_volume(nodes);
+  ASSERT_TRUE(succeeded(nodes.run({"pull"})));
+  const auto result = nodes.run({"doctor"});
+  EXPECT_TRUE(succeeded(result));
+  EXPECT_TRUE(contains(result.output, "hint   Pi-hole: local DNS, CNAME and DHCP records cannot be synced: ")) << result.output;
+  EXPECT_TRUE(contains(result.output, "lists and blocklist are synced all the same")) << result.output;
+  EXPECT_TRUE(contains(result.output, "hint   FTL: in a container that is not known here")) << result.output;
+  EXPECT_FALSE(contains(result.output, "would reset")) << "nobody would run it: " << result.output;
+  EXPECT_TRUE(contains(result.output, "FTLCONF_dns_upstreams forces a setting, and none that is synced")) << result.output;
+}
+
+TEST_F(Volumes, ThatLookLikeANativePiholeAreAskedForTheRightRuntime) {
+  TwoNodes nodes;
+  use_volume(nodes);
+  const auto result = nodes.run({"doctor"});
+  EXPECT_EQ(result.exit_code, 1) << result.output;
+  EXPECT_TRUE(contains(result.output, "there is no pihole-FTL here either: if it is in a container")) << result.output;
 }
 
 TEST_F(Volumes, GiveTheirListsToOthers) {

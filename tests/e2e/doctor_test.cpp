@@ -79,6 +79,35 @@ TEST_F(Doctor, SeesThatAKeyIsGoodForTheAgentOnly) {
   EXPECT_FALSE(contains(result.output, "opens a shell")) << result.output;
 }
 
+TEST_F(Doctor, SaysOfEachForcedSettingWhatItKeepsFromBeingSynced) {
+  test::TwoNodesOptions options;
+  options.ph2.forced = {"dns.hosts", "dns.upstreams", "dns.dnssec"};
+  test::TwoNodes nodes(options);
+  nodes.ph2.set_sync_lines("settings = [\"dns.upstreams\"]");
+  test::FtlProcess ftl(nodes.ph2);
+  const auto result = nodes.run({"doctor"}, {{"FTLCONF_dns_hosts", "x"}, {"FTLCONF_dns_upstreams", "x"}});
+  EXPECT_EQ(result.exit_code, 0) << result.output << result.errors;
+  for (const std::string line :
+       {"hint   Pi-hole: dns.hosts is forced by FTLCONF_dns_hosts, so dns records are given to others, and not taken from them",
+        "hint   Pi-hole: dns.upstreams is forced by FTLCONF_dns_upstreams, so it is not synced",
+        "ok     Pi-hole: FTLCONF_dns_dnssec forces a setting, and none that is synced",
+        "hint   Pi-hole: no records and settings can be set from here without FTLCONF_dns_dnssec: "})
+    EXPECT_TRUE(contains(result.output, line)) << line << " in\n" << result.output;
+}
+
+TEST_F(Doctor, NamesWhatIsToBeKeptLocalAndIsNotThere) {
+  auto options = test::TwoNodesOptions();
+  options.ph2.dns_hosts = {"192.168.1.2 nas.lan"};
+  test::TwoNodes nodes(options);
+  nodes.ph2.set_sync_lines("keep_local = [\"group:no such one\", \"dns:*.lan\", \"dns:nas\", \"dhcp\"]");
+  const auto result = nodes.run({"doctor"});
+  for (const std::string pattern : {"group:no such one", "dns:nas"})
+    EXPECT_TRUE(contains(result.output, fmt::format("hint   configuration: [sync] keep_local names \"{}\", and this", pattern)))
+        << result.output;
+  EXPECT_TRUE(contains(result.output, "correct it or leave it out, unless")) << result.output;
+  EXPECT_FALSE(contains(result.output, "names \"dns:*.lan\"") || contains(result.output, "names \"dhcp\"")) << result.output;
+}
+
 TEST_F(Doctor, ChangesNothing) {
   test::TwoNodes nodes;
   ASSERT_EQ(nodes.run({"pull"}).exit_code, 0);

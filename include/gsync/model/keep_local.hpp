@@ -39,6 +39,8 @@ class KeepLocal {
   bool keeps(const RowKey& key) const;
   /// `line` in canonical form.
   bool keeps(RecordKind kind, std::string_view line) const;
+  /// The patterns that nothing of a node fits; not those of whole tables and kinds, nor of records that the node cannot give.
+  std::vector<std::string> unused(const Lists& lists, const Records& records) const;
   /// What one of the two keeps.
   KeepLocal operator|(const KeepLocal& other) const;
   bool operator==(const KeepLocal&) const = default;

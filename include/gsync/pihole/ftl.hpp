@@ -57,6 +57,11 @@ class Ftl {
 /// The setting of v6 that holds a kind of record: "dns.hosts". Not of the kind that is settings.
 std::string_view setting_of(model::RecordKind kind);
 
+/// The variable that forces a setting in FTL's environment: "FTLCONF_dns_hosts".
+std::string variable_of(std::string_view key);
+/// Those that FTL has settings from, and that a command of ours would not have.
+std::vector<std::string> missing_variables(const Installation& installation);
+
 /// What stands behind `pihole-FTL --config`.
 struct ConfigWords {
   std::string key;

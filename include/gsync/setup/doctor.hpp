@@ -24,13 +24,15 @@ Findings check_sshd();
 std::vector<std::string> own_host_keys();
 
 /// Of this host's Pi-hole, asked as its owner.
-Findings check_pihole(const pihole::Installation& installation);
+Findings check_pihole(const pihole::Installation& installation, const config::SyncConfig& sync);
 Findings check_files(const pihole::Installation& installation, const std::string& state_directory);
 Findings check_database(const pihole::Installation& installation);
 Findings check_ftl(const pihole::Installation& installation);
 Findings check_disk(const pihole::Installation& installation, const std::string& state_directory);
 /// What it can give and take.
 Findings check_node(const model::NodeInfo& here);
+/// Whether what is to be kept local is there.
+Findings check_keep_local(const model::KeepLocal& keep, model::Node& here);
 
 /// What a look at a peer needs of this node.
 struct PeerTools {

@@ -129,5 +129,16 @@ TEST(KeepLocal, IsBounded) {
   EXPECT_THAT(error_of({"group:" + std::string(200, 'x')}), HasSubstr("longer than 200 bytes"));
 }
 
+TEST(KeepLocal, KnowsWhichPatternsFitNothing) {
+  const Lists lists{{default_group_key(), {}}, {group("Kids"), {}}, {client("10.0.0.1"), {}}};
+  Records records;
+  records[index_of(RecordKind::dns)] = {{"10.0.0.1 nas.lan"}};
+  records[index_of(RecordKind::cname)].emplace();
+  const KeepLocal keep({"groups", "adlists", "group:kid?", "group:adults", "client:10.0.0.2", "domain:10.0.0.1", "dns:nas.*", "dns:tv.*",
+                        "cname:nas.lan", "cname", "dhcp:tv"});
+  EXPECT_THAT(keep.unused(lists, records), ElementsAre("client:10.0.0.2", "cname:nas.lan", "dns:tv.*", "domain:10.0.0.1", "group:adults"))
+      << "whether a DHCP host is there is not known";
+}
+
 }  // namespace
 }  // namespace gsync::model
