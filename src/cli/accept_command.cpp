@@ -39,11 +39,17 @@ ssh::PublicKey read_key(const std::string& file, Output& output) {
 }
 
 std::string whole_path(const std::string& path) {
-  if (path.empty() || path.front() == '/') return path;
+  if (path.front() == '/') return path;
   std::string directory(4096, '\0');
   if (!::getcwd(directory.data(), directory.size())) throw_errno(errno, "cannot tell the present directory");
   directory.resize(directory.find('\0'));
   return directory + "/" + path;
+}
+
+/// What the agent has to be told, because it does not find it by itself; empty: nothing.
+std::string named_configuration(const Invocation& invocation) {
+  const auto path = config::chosen_path(invocation.config);
+  return !invocation.config && path == config::default_path ? std::string() : whole_path(path);
 }
 
 ExitCode remove_peer(const setup::SshAccount& account, const std::string& peer, Output& output) {
@@ -69,7 +75,7 @@ ExitCode run_accept(const Invocation& invocation, Output& output) {
                                           : ssh::parse_public_key(invocation.key, "--key");
   const auto before = setup::admitted(account);
   const bool replaced = std::ranges::any_of(before, [&](const auto& each) { return each.peer == invocation.peer; });
-  setup::admit(account, {own_path(), whole_path(invocation.config.value_or("")), invocation.peer, invocation.read_only}, key);
+  setup::admit(account, {own_path(), named_configuration(invocation), invocation.peer, invocation.read_only}, key);
   if (account.shell_refuses())
     output.warn(fmt::format("the shell of {} is {}, so sshd runs nothing for it: sudo usermod --shell /bin/sh {}", setup::ssh_account_name,
                             account.shell, setup::ssh_account_name));

@@ -1,6 +1,7 @@
 #include "ask.hpp"
 
 #include <fmt/format.h>
+#include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -14,18 +15,30 @@ bool can_ask() {
   return ::isatty(0) == 1 && ::isatty(2) == 1;
 }
 
-std::string ask(Output& output, const std::string& question, const std::string& otherwise) {
-  output.step(otherwise.empty() ? question : fmt::format("{} [{}]", question, otherwise));
-  std::string line;
+namespace {
+
+/// What is typed, without the end of the line.
+void read_line(std::string& line) {
+  constexpr std::size_t longest = 4096;
+  // Never moved while it grows: a secret would stay where it was.
+  line.reserve(longest);
   char c = 0;
   // Byte by byte: what is typed ahead belongs to the next question.
-  while (line.size() < 4096) {
+  while (line.size() < longest) {
     const auto n = ::read(0, &c, 1);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) throw Error(ErrorCode::cancelled, "there was no answer", "nothing was changed");
     if (c == '\n') break;
     line += c;
   }
+}
+
+}  // namespace
+
+std::string ask(Output& output, const std::string& question, const std::string& otherwise) {
+  output.step(otherwise.empty() ? question : fmt::format("{} [{}]", question, otherwise));
+  std::string line;
+  read_line(line);
   const auto answer = std::string(util::trim(line));
   return answer.empty() ? otherwise : answer;
 }
@@ -36,14 +49,17 @@ std::string ask_secret(Output& output, const std::string& question) {
   auto silent = before;
   silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
   ::tcsetattr(0, TCSAFLUSH, &silent);
+  std::string secret;
   try {
-    auto answer = ask(output, question, {});
-    ::tcsetattr(0, TCSAFLUSH, &before);
-    return answer;
+    output.step(question);
+    read_line(secret);
   } catch (...) {
     ::tcsetattr(0, TCSAFLUSH, &before);
+    ::explicit_bzero(secret.data(), secret.size());
     throw;
   }
+  ::tcsetattr(0, TCSAFLUSH, &before);
+  return secret;
 }
 
 bool confirm(Output& output, const std::string& question) {

@@ -12,6 +12,7 @@
 #include "gsync/setup/service.hpp"
 #include "gsync/ssh/keys.hpp"
 #include "gsync/util/files.hpp"
+#include "gsync/util/memory.hpp"
 #include "gsync/util/text.hpp"
 #include "host.hpp"
 
@@ -346,6 +347,7 @@ class Pairing {
 
 ExitCode run_pair(const Invocation& invocation, Output& output) {
   require_root("pair");
+  util::hide_memory();
   Pairing(invocation, output).run();
   return ExitCode::done;
 }

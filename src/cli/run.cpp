@@ -11,6 +11,7 @@
 #include "command_line.hpp"
 #include "commands.hpp"
 #include "exit_status.hpp"
+#include "gsync/util/memory.hpp"
 
 namespace gsync::cli {
 namespace {
@@ -110,6 +111,7 @@ int finish(Output& output, ExitCode code) {
 int run(int argc, char** argv) {
   // A peer that goes away is an error of write(), with a message, and not our silent end.
   ::signal(SIGPIPE, SIG_IGN);
+  util::write_no_core_files();
   std::optional<Invocation> invocation;
   {
     Output output({asks_for_json(argc, argv), false, false});
@@ -121,6 +123,8 @@ int run(int argc, char** argv) {
     });
     if (!invocation) return finish(output, code);
   }
+  // An sshd may let its client set what it likes: only the command line that `accept` wrote says which configuration an agent reads.
+  if (invocation->command == Command::agent) ::unsetenv("GRAVITY_SYNC_CONFIG");
   // The agent's stdout belongs to the protocol, whatever is asked for.
   const bool json = invocation->json && invocation->command != Command::agent;
   Output output({json, invocation->quiet, invocation->verbose});

@@ -8,6 +8,7 @@
 #include "gsync/daemon/client.hpp"
 #include "gsync/setup/admin_session.hpp"
 #include "gsync/setup/ssh_account.hpp"
+#include "gsync/util/memory.hpp"
 #include "gsync/util/text.hpp"
 #include "host.hpp"
 
@@ -43,6 +44,7 @@ void let_us_in_no_more(const Invocation& invocation, const config::PeerConfig& p
 
 ExitCode run_unpair(const Invocation& invocation, Output& output) {
   require_root("unpair");
+  util::hide_memory();
   const auto config = present_configuration(invocation);
   const auto& peer = config.peer(invocation.peer);
   if (!invocation.pair.admin.empty()) let_us_in_no_more(invocation, peer, config.node.name, output);

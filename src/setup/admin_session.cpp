@@ -200,7 +200,10 @@ void AdminSession::become_root(const Facts& facts, const std::function<std::stri
   }
   for (int attempt = 0; attempt < 3; ++attempt) {
     auto answer = ask(fmt::format("{}'s password, for sudo on {}:", admin_.user, admin_.host));
-    password_ = answer + "\n";
+    ::explicit_bzero(password_.data(), password_.size());
+    password_.reserve(answer.size() + 1);
+    password_ = answer;
+    password_ += '\n';
     ::explicit_bzero(answer.data(), answer.size());
     prefix_ = {"sudo", "-k", "-S", "-p", "", "--"};
     const auto result = as_root({"true"});

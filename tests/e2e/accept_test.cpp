@@ -33,7 +33,7 @@ class Accept : public ::testing::Test {
                      test::read_text("/etc/passwd") + fmt::format("gravity-sync:*:{0}:{0}::{1}:/bin/sh\n", account, home / "home"));
     mounts.bind(home / "passwd", "/etc/passwd");
     test::TwoNodesOptions options;
-    options.sshd.configuration = "Match User gravity-sync\n  AuthorizedKeysFile %h/.ssh/authorized_keys\n";
+    options.sshd.configuration = more_of_sshd() + "Match User gravity-sync\n  AuthorizedKeysFile %h/.ssh/authorized_keys\n";
     nodes.emplace(options);
     nodes->ph1.give_to(account, account);
     ASSERT_EQ(::chmod(nodes->ph1.root().c_str(), 0755), 0);
@@ -48,6 +48,7 @@ class Accept : public ::testing::Test {
     test::write_text(home / "ph2.pub", key.output);
   }
 
+  virtual std::string more_of_sshd() const { return {}; }
   test::CommandResult accept(const std::vector<std::string>& arguments) {
     std::vector<std::string> all{"accept"};
     all.insert(all.end(), arguments.begin(), arguments.end());
@@ -55,11 +56,15 @@ class Accept : public ::testing::Test {
   }
   /// As somebody who has ph2's key.
   test::CommandResult ssh(const std::vector<std::string>& options, const std::string& command) {
-    util::Command all{.argv = {"ssh", "-F", "/dev/null", "-i", nodes->ph2.state() + "/id_ed25519", "-o", "IdentitiesOnly=yes", "-o",
+    return ssh_as("gravity-sync", nodes->ph2.state() + "/id_ed25519", options, command);
+  }
+  test::CommandResult ssh_as(const std::string& user, const std::string& key, const std::vector<std::string>& options,
+                             const std::string& command) {
+    util::Command all{.argv = {"ssh", "-F", "/dev/null", "-i", key, "-o", "IdentitiesOnly=yes", "-o",
                                "UserKnownHostsFile=" + nodes->known_hosts(), "-o", "BatchMode=yes", "-p",
                                std::to_string(nodes->sshd.port())}};
     all.argv.insert(all.argv.end(), options.begin(), options.end());
-    all.argv.insert(all.argv.end(), {"gravity-sync@" + nodes->sshd.address(), command});
+    all.argv.insert(all.argv.end(), {user + "@" + nodes->sshd.address(), command});
     return util::run(all, util::Deadline::in(std::chrono::seconds(60)));
   }
 
@@ -104,6 +109,54 @@ TEST_F(Accept, GivesAStolenKeyNothingButTheAgent) {
   EXPECT_FALSE(contains(ssh({"-W", fmt::format("127.0.0.1:{}", nodes->sshd.port())}, "").output, "SSH-2.0"));
   const auto sftp = ssh({"-s"}, "sftp");
   EXPECT_TRUE(sftp.output.starts_with("gravity-sync ") || sftp.exit_code != 0) << sftp.output;
+}
+
+/// An sshd that lets its clients set whatever they like.
+class AcceptWithEnvironment : public Accept {
+ protected:
+  std::string more_of_sshd() const override { return "AcceptEnv *\n"; }
+};
+
+TEST_F(AcceptWithEnvironment, GivesAStolenKeyNoSayInWhatTheAgentReadsAndRuns) {
+  ASSERT_EQ(accept({"ph2", home / "ph2.pub"}).exit_code, 0);
+  const std::string stolen = home / "stolen";
+  std::filesystem::create_directories(stolen + "/.config/gravity-sync");
+  ASSERT_EQ(::chown(stolen.c_str(), account, account), 0);
+  for (const char* program : {"sh", "id", "docker", "podman", "pihole", "pihole-FTL", "gravity-sync"})
+    test::write_text(stolen + "/" + program, fmt::format("#!/bin/sh\n/bin/touch {}/ran-{}\n", stolen, program), 0755);
+  const auto config =
+      fmt::format("[node]\nstate_directory = \"{0}/state\"\n[pihole]\ndirectory = \"{1}\"\nftl_binary = \"{0}/pihole-FTL\"\n", stolen,
+                  nodes->ph1.directory());
+  for (const std::string path : {"/evil.toml", "/.config/gravity-sync/gravity-sync.toml", "/gravity-sync.toml"})
+    test::write_text(stolen + path, config);
+  const auto environment = fmt::format(
+      "SetEnv=GRAVITY_SYNC_CONFIG={0}/evil.toml PATH={0} HOME={0} XDG_CONFIG_HOME={0}/.config SHELL={0}/sh ENV={0}/sh "
+      "SSH_ORIGINAL_COMMAND=id LISTEN_FDS=1 NOTIFY_SOCKET={0}/notify",
+      stolen);
+  const auto arrives = ssh_as(nodes->sshd.user(), nodes->sshd.client_key(), {"-o", environment}, "/usr/bin/env");
+  ASSERT_TRUE(contains(arrives.output, "GRAVITY_SYNC_CONFIG=" + stolen)) << arrives.output << arrives.errors;
+  const auto served = ssh({"-o", environment}, "id");
+  EXPECT_TRUE(served.output.starts_with("gravity-sync ")) << served.output << served.errors;
+  // A line without --config: the configuration is the one in /etc, or there is none.
+  const auto keys = home / "home/.ssh/authorized_keys";
+  auto line = test::read_text(keys);
+  const auto option = " --config " + nodes->ph1.config();
+  ASSERT_NE(line.find(option), std::string::npos) << line;
+  test::write_text(keys, line.erase(line.find(option), option.size()));
+  const auto unnamed = ssh({"-o", environment}, "id");
+  EXPECT_FALSE(contains(unnamed.output, "uid=")) << unnamed.output;
+  EXPECT_FALSE(contains(unnamed.errors, stolen)) << unnamed.errors;
+  EXPECT_FALSE(std::filesystem::exists(stolen + "/state")) << "it read what its client named";
+  for (const auto& entry : std::filesystem::directory_iterator(stolen))
+    EXPECT_FALSE(entry.path().filename().string().starts_with("ran-")) << entry.path();
+}
+
+TEST_F(Accept, RemembersForTheAgentWhichConfigurationTheEnvironmentNamed) {
+  util::Command command{.argv = {test::paths::binary, "accept", "ph2", home / "ph2.pub"}};
+  command.environment = {{"PATH", "/usr/bin:/bin"}, {"GRAVITY_SYNC_CONFIG", nodes->ph1.config()}};
+  const auto accepted = util::run(command, util::Deadline::in(std::chrono::seconds(60)));
+  ASSERT_EQ(accepted.exit_code, 0) << accepted.errors;
+  EXPECT_EQ(nodes->run({"compare"}).exit_code, 0) << "the agent has not that environment";
 }
 
 TEST_F(Accept, TakesAKeyFromStandardInputAndNothingThatIsMore) {

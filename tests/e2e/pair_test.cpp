@@ -76,16 +76,18 @@ class Pair : public ::testing::Test {
     all.insert(all.end(), rest.begin(), rest.end());
     return test::Terminal(all, {{"PATH", nodes->ph2.path_variable()}, {"TERM", "dumb"}});
   }
-  /// root is called somebody else, and has to give sudo his password.
+  /// root is called somebody else, and has to give sudo his password. What all processes have for arguments and environment meanwhile is in
+  /// home / "arguments".
   void make_root_use_sudo() {
     test::write_text(home / "bin/id", "#!/bin/sh\necho 1000\n", 0755);
     test::write_text(
         home / "bin/sudo",
-        fmt::format("#!/bin/sh\nstdin=no\nwhile [ $# -gt 0 ]; do case $1 in -k) ;; -n) exec false ;; -S) stdin=yes ;; -p) shift ;; "
+        fmt::format("#!/bin/sh\ncat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' ' ' >>{}\nstdin=no\nwhile [ $# -gt 0 "
+                    "]; do case $1 in -k) ;; -n) exec false ;; -S) stdin=yes ;; -p) shift ;; "
                     "--) shift; break ;; *) break ;; esac; shift; done\n"
                     "[ $stdin = yes ] && read -r answer && [ \"$answer\" = '{}' ] || {{ echo 'sudo: 1 incorrect password attempt' "
                     ">&2; exit 1; }}\n\"$@\"\n",
-                    password),
+                    home / "arguments", password),
         0755);
   }
   std::string admitted() {
@@ -161,6 +163,49 @@ TEST_F(Pair, AsksForTheFingerprintThePasswordOfSudoAndWhoIsRight) {
   EXPECT_EQ(test::lists_of(nodes->ph2.gravity()), mine);
   EXPECT_TRUE(contains(terminal.shown(), fingerprint())) << terminal.shown();
   EXPECT_FALSE(contains(terminal.shown(), password)) << "it is not shown";
+}
+
+TEST_F(Pair, KeepsPasswordPassphraseAndPrivateKeyOutOfEverythingThatIsKeptOrShown) {
+  constexpr const char* passphrase = "open sesame";
+  const auto locked = util::run({.argv = {"ssh-keygen", "-q", "-p", "-P", "", "-N", passphrase, "-f", nodes->sshd.client_key()}},
+                                util::Deadline::in(std::chrono::seconds(60)));
+  ASSERT_EQ(locked.exit_code, 0) << locked.errors;
+  make_root_use_sudo();
+  auto terminal = at_a_terminal({"--verbose"});
+  EXPECT_TRUE(terminal.answer("(yes or no)", "yes")) << terminal.shown();
+  // It waits for ssh, and ssh for us.
+  const auto limits = test::read_text(fmt::format("/proc/{}/limits", terminal.pid()));
+  EXPECT_TRUE(contains(limits, "Max core file size        0  ")) << limits;
+  EXPECT_TRUE(terminal.answer("Enter passphrase", passphrase)) << terminal.shown();
+  EXPECT_TRUE(terminal.answer("for sudo on 127.0.0.1", password)) << terminal.shown();
+  EXPECT_TRUE(terminal.answer("Which is right?", "here")) << terminal.shown();
+  EXPECT_EQ(terminal.wait(), 0) << terminal.shown();
+  expect_in_step();
+
+  const auto key = nodes->ph2.state() + "/id_ed25519";
+  const std::string secrets[] = {password, passphrase, test::read_text(key).substr(100, 40)};
+  const auto expect_clean = [&](const std::string& text, const std::string& where) {
+    for (const auto& secret : secrets) EXPECT_FALSE(contains(text, secret)) << secret << " is in " << where;
+  };
+  const auto arguments = test::read_text(home / "arguments");
+  EXPECT_TRUE(contains(arguments, " pair root@127.0.0.1 ") && contains(arguments, " 'sudo' '-k' '-S' ")) << "it was looked at in time";
+  expect_clean(arguments, "the arguments or the environment of a process");
+  expect_clean(terminal.shown(), "what was shown");
+  expect_clean(nodes->sshd.log(), "sshd's log");
+  for (const std::string words : {"key", "info", "history", "doctor", "config show", "compare", "sync"}) {
+    std::vector<std::string> command{"--json", "--verbose"};
+    for (auto word : util::split(words, ' ')) command.emplace_back(word);
+    const auto result = nodes->run(command);
+    EXPECT_TRUE(contains(result.output, "{")) << words << result.errors;
+    expect_clean(result.output + result.errors, "the JSON of " + words);
+  }
+  for (const auto& root :
+       {nodes->ph1.root(), nodes->ph2.root(), home.path(), std::string("/etc/cron.d"), std::string("/etc/gravity-sync")}) {
+    if (!std::filesystem::exists(root)) continue;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root))
+      if (entry.is_regular_file() && entry.path() != key && entry.path() != home / "bin/sudo")
+        expect_clean(test::read_text(entry.path()), entry.path());
+  }
 }
 
 TEST_F(Pair, ChangesNothingWhereTheFingerprintIsNotTheOneThatWasMeant) {

@@ -22,6 +22,7 @@ class Terminal {
   bool answer(const std::string& question, const std::string& line);
   /// The exit code; -1 when it does not end.
   int wait();
+  pid_t pid() const { return pid_; }
   const std::string& shown() const { return shown_; }
 
  private:

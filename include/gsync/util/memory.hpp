@@ -1,10 +1,17 @@
 #pragma once
 
-/// For processes that live for months. Neither does anything where the C library is not glibc.
+/// For processes that live for months, or hold secrets.
 namespace gsync::util {
 
+/// From now on no core file is written of this process and of those that it starts, unless they ask for it: private keys would be in it.
+void write_no_core_files();
+
+/// Nor of this process by a program that the kernel hands core files to; and nobody but root may look into its memory. For one that holds
+/// a password.
+void hide_memory();
+
 /// One heap for all threads, to be called before the first of them: those that come and go would each leave a heap behind, of which little
-/// can be given back.
+/// can be given back. Nothing, as the next one, where the C library is not glibc.
 void keep_one_heap();
 
 /// Returns what is free of the heap to the system, after something that took more than usual.

@@ -10,7 +10,7 @@
 #include "gsync/util/error.hpp"
 #include "gsync/util/files.hpp"
 #include "gsync/util/subprocess.hpp"
-#include "in_child.hpp"
+#include "support/in_child.hpp"
 #include "support/temp_directory.hpp"
 
 namespace gsync::cli {

@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "../src/cli/privileges.hpp"
-#include "in_child.hpp"
+#include "support/in_child.hpp"
 #include "support/private_mounts.hpp"
 #include "support/temp_directory.hpp"
 
