@@ -7,6 +7,7 @@
 #include "findings.hpp"
 #include "gsync/config/import.hpp"
 #include "gsync/config/settings.hpp"
+#include "gsync/pihole/installation.hpp"
 #include "gsync/setup/check_config.hpp"
 #include "gsync/setup/first_config.hpp"
 #include "gsync/util/files.hpp"
@@ -69,7 +70,13 @@ std::string name_for(const std::string& host) {
 
 std::string pihole_section(const Invocation& invocation, Output& output) {
   const auto& options = invocation.first;
-  if (!options.directory.empty()) return fmt::format("[pihole]\ndirectory = {}\n\n", config::quoted(options.directory));
+  if (!options.directory.empty()) {
+    config::PiholeConfig wanted;
+    wanted.directory = options.directory;
+    const auto found = pihole::detect(wanted);
+    output.step(fmt::format("found Pi-hole: {}", found.directory));
+    return fmt::format("[pihole]\ndirectory = {}\n\n", config::quoted(options.directory));
+  }
   auto found = setup::find_piholes(options.container.empty() ? "pihole" : options.container);
   if (!options.container.empty()) std::erase_if(found, [](const auto& each) { return each.config.runtime == config::Runtime::automatic; });
   if (found.empty())
@@ -112,6 +119,9 @@ std::string peer_section(const Invocation& invocation, Output& output) {
     peer.host = ask(output, "The other Pi-hole's address or name (Enter: none yet):");
     if (peer.host.empty()) return {};
   }
+  if (const auto fault = config::fault_in_name(peer.host, ":%"); !fault.empty())
+    throw Error(ErrorCode::config, fmt::format("the host '{}' {}", util::printable(peer.host), fault),
+                "name it as ssh would: ph2.lan, 192.168.1.3");
   peer.name = options.name.empty() ? name_for(peer.host) : options.name;
   peer.port = options.port;
   auto mode = options.mode;

@@ -158,7 +158,7 @@ Config defaults(const std::string& path) {
 std::optional<std::string> read_text(const std::string& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
-    throw Error(ErrorCode::config, fmt::format("the configuration {} is not a file", path));
+    throw Error(ErrorCode::config, fmt::format("the configuration {} is not a file", path), "name the file itself: --config FILE");
   try {
     return util::read_file(path, file_limit);
   } catch (const Error& error) {

@@ -29,7 +29,7 @@ std::optional<std::string> read_file(const std::string& path, std::size_t limit)
 
 std::string read_file(const Fd& fd, const std::string& path, std::size_t limit) {
   struct stat st {};
-  if (::fstat(fd.get(), &st) == 0 && !S_ISREG(st.st_mode)) throw Error(ErrorCode::io, path + " is not a file");
+  if (::fstat(fd.get(), &st) == 0 && !S_ISREG(st.st_mode)) throw Error(ErrorCode::io, path + " is not a file", "name the file itself");
   std::string content;
   char buffer[16384];
   for (;;) {
@@ -40,7 +40,8 @@ std::string read_file(const Fd& fd, const std::string& path, std::size_t limit) 
       throw Error(ErrorCode::io, "cannot read " + path + ": " + std::generic_category().message(errno));
     }
     if (static_cast<std::size_t>(n) > limit - content.size())
-      throw Error(ErrorCode::refused, path + " is larger than the " + human_bytes(limit) + " that such a file may have");
+      throw Error(ErrorCode::refused, path + " is larger than the " + human_bytes(limit) + " that such a file may have",
+                  "is it the right one?");
     content.append(buffer, static_cast<std::size_t>(n));
   }
 }
