@@ -78,6 +78,7 @@ ExitCode run_doctor(const Invocation& invocation, Output& output) {
     return {};
   });
   // These need root's eyes.
+  setup::look(all, "Pi-hole", [&] { return setup::check_choice(config); });
   setup::look(all, "service", [&] { return setup::check_service(config); });
   setup::look(all, "SSH account", [&] { return setup::check_account(config); });
   setup::look(all, "sshd", [] { return setup::check_sshd(); });

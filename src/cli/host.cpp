@@ -6,8 +6,9 @@
 
 #include <cstdlib>
 
-#include "gsync/util/error.hpp"
+#include "gsync/cli/exit_code.hpp"
 #include "gsync/util/files.hpp"
+#include "gsync/util/text.hpp"
 #include "own_path.hpp"
 
 namespace gsync::cli {
@@ -17,6 +18,27 @@ util::CommandResult run_here(const Invocation& invocation, const std::vector<std
   if (invocation.config) command.argv.insert(command.argv.end(), {"--config", *invocation.config});
   command.argv.insert(command.argv.end(), words.begin(), words.end());
   return util::run(command, util::Deadline::in(std::chrono::minutes(30)));
+}
+
+Error error_in(const util::CommandResult& result, const std::string& hint) {
+  constexpr std::string_view word = "error: ";
+  std::string what;
+  std::string its_hint;
+  for (auto line : util::split(result.errors, '\n')) {
+    if (line.starts_with(word)) {
+      what = line.substr(word.size());
+      its_hint.clear();
+    } else if (!what.empty() && its_hint.empty()) {
+      its_hint = util::trim(line);
+    }
+  }
+  if (what.empty()) what = util::words_of(result);
+  if (its_hint.empty()) its_hint = hint;
+  const auto code = static_cast<ExitCode>(result.exit_code);
+  return Error(code == ExitCode::usage     ? ErrorCode::config
+               : code == ExitCode::refused ? ErrorCode::refused
+                                           : ErrorCode::io,
+               util::printable(what), util::printable(its_hint));
 }
 
 config::Config present_configuration(const Invocation& invocation) {

@@ -85,6 +85,7 @@ class Pairing {
   }
 
   void run() {
+    for (const auto& finding : setup::check_choice(config_)) throw Error(ErrorCode::refused, finding.text, finding.hint);
     const auto detected = pihole::detect(config_.pihole);
     output_.detail(fmt::format("the Pi-hole here: {}", detected.directory));
     try {
@@ -107,7 +108,7 @@ class Pairing {
     }
     output_.step("having this Pi-hole synced by itself from now on");
     if (const auto result = here_.run({"auto", "on", "--quiet"}); result.exit_code != 0)
-      output_.warn(fmt::format("{}\n  the two are connected; `sudo gravity-sync auto on` tries this again", util::words_of(result)));
+      output_.warn(fmt::format("{}\n  the two are connected; `sudo gravity-sync auto on` tries this again", error_in(result).what()));
     output_.done(fmt::format("{} is paired; `gravity-sync status` shows what the daemon does with it", name_));
   }
 
@@ -134,7 +135,7 @@ class Pairing {
     if (admin_.port != 0) words.insert(words.end(), {"--port", std::to_string(admin_.port)});
     if (!invocation_.first.mode.empty()) words.insert(words.end(), {"--mode", invocation_.first.mode});
     const auto result = run_here(invocation_, words);
-    if (result.exit_code != 0) throw Error(ErrorCode::config, util::words_of(result), "nothing was changed");
+    if (result.exit_code != 0) throw error_in(result, "nothing was changed");
     if (util::read_file(path) == before) return;
     undo_with(path, [path, before] {
       if (before)
@@ -218,7 +219,7 @@ class Pairing {
       const auto subject = text_of(finding, "subject");
       if (text_of(finding, "verdict") != "wrong") continue;
       const auto text = fmt::format("{}: {}: {}", admin_.host, subject, util::printable(text_of(finding, "text")));
-      if (subject == "Pi-hole" || subject == "SSH account" || subject == "sshd" || subject == "configuration")
+      if (subject == "Pi-hole" || subject == "SSH account" || subject == "sshd" || subject == "configuration" || subject == "disk")
         throw Error(ErrorCode::refused, text, util::printable(text_of(finding, "hint")));
       output_.warn(text);
     }
@@ -242,11 +243,11 @@ class Pairing {
       return;
     output_.step(fmt::format("starting the daemon on {}", admin_.host));
     const auto result = there_.run({"auto", "on", "--quiet"});
-    if (result.exit_code != 0) throw Error(ErrorCode::io, fmt::format("{}: {}", admin_.host, util::words_of(result)), "");
+    if (result.exit_code != 0) throw error_in(result, "run it there by hand: sudo gravity-sync auto on").within(admin_.host);
     undo_with(fmt::format("the daemon on {}", admin_.host), [this] { there_.run({"auto", "off", "--quiet"}); });
   }
 
-  /// Shows what doctor says of the peer. Only what keeps us out ends it.
+  /// Shows what doctor says of the peer. Only what keeps us out ends it, and a disk on which no sync has room.
   void check_login() {
     output_.step(fmt::format("logging in with this Pi-hole's own key, and looking whether all is well (doctor {})", name_));
     for (const auto& finding : here_.ask({"doctor", name_}).value("findings", Json::array())) {
@@ -255,6 +256,7 @@ class Pairing {
       const auto text = fmt::format("{}: {}", subject, util::printable(text_of(finding, "text")));
       const auto remedy = util::printable(text_of(finding, "hint"));
       if (verdict == "wrong" && subject == "peer " + name_) throw Error(ErrorCode::auth, text, remedy);
+      if (verdict == "wrong" && subject == "disk") throw Error(ErrorCode::no_space, text, remedy);
       if (verdict == "good") {
         output_.detail(text);
         continue;
@@ -268,7 +270,7 @@ class Pairing {
     const auto address = options.own_address.empty() ? facts_.our_address : options.own_address;
     const auto there_is = [&](const Words& words, const std::string& step) {
       const auto result = there_.run(words);
-      if (result.exit_code != 0) throw Error(ErrorCode::io, fmt::format("{}: {}: {}", admin_.host, step, util::words_of(result)), "");
+      if (result.exit_code != 0) throw error_in(result, "run it there by hand").within(fmt::format("{}: {}", admin_.host, step));
     };
     output_.step(fmt::format("having {} connect to this Pi-hole at {} as well", admin_.host, address));
     Words words{"config", "peer", own_name_, "--host", address};
@@ -301,7 +303,7 @@ class Pairing {
   std::string first_sync() {
     const auto compared = run_here(invocation_, {"compare", name_, "--exit-code"});
     if (compared.exit_code != 0 && compared.exit_code != 3)
-      throw Error(ErrorCode::io, util::words_of(compared), fmt::format("the two are connected: sudo gravity-sync compare {}", name_));
+      throw error_in(compared).within(fmt::format("the two are connected, and cannot be compared (gravity-sync compare {})", name_));
     if (compared.exit_code == 0) {
       output_.say("Both are the same already.");
       return "both";
@@ -321,8 +323,8 @@ class Pairing {
     const auto result = run_here(invocation_, words);
     output_.say(result.output);
     if (result.exit_code != 0)
-      throw Error(ErrorCode::io, util::words_of(result),
-                  fmt::format("the two are connected; again: sudo gravity-sync {}", fmt::join(words, " ")));
+      throw error_in(result).within(
+          fmt::format("the two are connected, and the first sync failed (gravity-sync {})", fmt::join(words, " ")));
     return first;
   }
   static std::string answer(const std::string& word) {

@@ -53,7 +53,7 @@ ExitCode run_unpair(const Invocation& invocation, Output& output) {
   run_here(invocation, {"forget", peer.name});
   if (const auto account = setup::find_ssh_account()) setup::dismiss(*account, peer.name);
   const auto removed = run_here(invocation, {"config", "peer", peer.name, "--remove"});
-  if (removed.exit_code != 0) throw Error(ErrorCode::io, util::words_of(removed), "");
+  if (removed.exit_code != 0) throw error_in(removed);
   // A daemon that runs goes on with what is left.
   if (const auto status = daemon::ask(config.daemon.run_directory, {"status", {}, {}}))
     ::kill(static_cast<pid_t>(daemon::status_from_json(*status).pid), SIGHUP);

@@ -13,6 +13,7 @@
 #include "gsync/replica/abilities.hpp"
 #include "gsync/replica/live_file.hpp"
 #include "gsync/setup/doctor.hpp"
+#include "gsync/setup/first_config.hpp"
 #include "gsync/util/file_ops.hpp"
 #include "gsync/util/text.hpp"
 
@@ -137,6 +138,13 @@ Finding check_space(const std::string& directory, std::uint64_t needed) {
 }
 
 }  // namespace
+
+Findings check_choice(const config::Config& config) {
+  const auto names = several_piholes(config);
+  if (names.empty()) return {};
+  return {wrong(pihole_subject, fmt::format("there are several Pi-holes here: {}; and no configuration says which one is meant", names),
+                "sudo gravity-sync config init --container NAME, or --directory /etc/pihole")};
+}
 
 Findings check_pihole(const pihole::Installation& installation, const config::SyncConfig& sync) {
   Findings all{

@@ -70,6 +70,15 @@ std::vector<FoundPihole> find_piholes(const std::string& container) {
   return found;
 }
 
+std::string several_piholes(const config::Config& config) {
+  if (config.pihole != config::PiholeConfig{}) return {};
+  const auto found = find_piholes(config.pihole.container);
+  if (found.size() < 2) return {};
+  std::string names;
+  for (const auto& each : found) names += (names.empty() ? "" : ", ") + each.what;
+  return names;
+}
+
 Existing existing_configuration(const std::string& path) {
   const auto text = util::read_file(path);
   if (!text) return Existing::nothing;

@@ -70,7 +70,12 @@ bool rewrite(const SshAccount& account, const std::function<std::optional<std::s
   }
   const auto edited = edit(content);
   if (!edited) return false;
-  if (*edited != content) util::replace_file(files, dir.get(), file_name, temporary_name, *edited, 0644);
+  if (*edited == content) return true;
+  try {
+    util::replace_file(files, dir.get(), file_name, temporary_name, *edited, 0644);
+  } catch (const Error& error) {
+    throw error.within("cannot replace " + account.authorized_keys());
+  }
   return true;
 }
 

@@ -23,6 +23,19 @@ ErrorCode code_of(int error) {
   }
 }
 
+/// What helps wherever it happens.
+std::string_view usual_hint(int error) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space on that filesystem";
+    case EROFS:
+      return "it is mounted read-only, as a card that fails often is: look at dmesg";
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 Error Error::within(std::string_view context) const {
@@ -66,7 +79,8 @@ std::string_view to_string(ErrorCode code) {
 }
 
 void throw_errno(int error, std::string_view what, std::string_view hint) {
-  throw Error(code_of(error), std::string(what) + ": " + std::generic_category().message(error), std::string(hint));
+  throw Error(code_of(error), std::string(what) + ": " + std::generic_category().message(error),
+              std::string(hint.empty() ? usual_hint(error) : hint));
 }
 
 void assertion_failed(const char* expression, const char* file, int line) {

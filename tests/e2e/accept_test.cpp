@@ -170,6 +170,14 @@ TEST_F(Accept, TakesAKeyFromStandardInputAndNothingThatIsMore) {
   command.argv[2] = "ph2;id";
   EXPECT_EQ(util::run(command, util::Deadline::in(std::chrono::seconds(60))).exit_code, 2);
   EXPECT_EQ(accept({"ph2", home / "none.pub"}).exit_code, 2);
+  test::write_text(home / "empty.pub", "");
+  EXPECT_EQ(accept({"ph2", home / "empty.pub"}).exit_code, 2);
+  // The wrong one of the two files: refused, and not repeated.
+  const auto secret = nodes->ph2.state() + "/id_ed25519";
+  const auto refused = accept({"ph2", secret});
+  EXPECT_EQ(refused.exit_code, 2) << refused.errors;
+  EXPECT_FALSE(contains(refused.errors, test::read_text(secret).substr(100, 40))) << refused.errors;
+  EXPECT_TRUE(contains(refused.errors, "private")) << refused.errors;
   EXPECT_EQ(test::read_text(home / "home/.ssh/authorized_keys"), before);
 }
 

@@ -8,6 +8,7 @@
 #include "gsync/util/text.hpp"
 #include "support/paths.hpp"
 #include "support/private_mounts.hpp"
+#include "support/sql.hpp"
 #include "support/terminal.hpp"
 #include "support/two_nodes.hpp"
 
@@ -236,6 +237,7 @@ TEST_F(Pair, ChangesNothingWhereThePasswordOfSudoIsWrong) {
   auto terminal = at_a_terminal({"--fingerprint", fingerprint()});
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(terminal.answer("for sudo on", "wrong")) << terminal.shown();
   EXPECT_EQ(terminal.wait(), 5) << terminal.shown();
+  EXPECT_TRUE(contains(terminal.shown(), "sudo on 127.0.0.1 did not take the password")) << terminal.shown();
   expect_nothing_changed();
 }
 
@@ -255,7 +257,10 @@ TEST_F(Pair, SaysHowToInstallWhatIsNotThere) {
   EXPECT_EQ(failed.exit_code, 1) << failed.errors;
   EXPECT_TRUE(contains(failed.errors, "sudo apt install ./gravity-sync_")) << failed.errors;
   test::write_text(home / "bin/uname", "#!/bin/sh\necho armv6l\n", 0755);
-  EXPECT_TRUE(contains(pair({"--fingerprint", fingerprint(), "--first", "pull"}).errors, "no package for its machine (armv6l)"));
+  const auto unsupported = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_EQ(unsupported.exit_code, 1) << unsupported.errors;
+  EXPECT_TRUE(contains(unsupported.errors, "no package for its machine (armv6l)")) << unsupported.errors;
+  EXPECT_TRUE(contains(unsupported.errors, "packages for amd64, arm64 and armhf")) << unsupported.errors;
   expect_nothing_changed();
 }
 
@@ -282,9 +287,33 @@ TEST_F(Pair, SaysWhatKeepsTheAccountOut) {
 TEST_F(Pair, SaysThatThereIsNoPiholeThere) {
   std::filesystem::rename(nodes->ph1.directory(), nodes->ph1.directory() + ".away");
   const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
-  EXPECT_NE(failed.exit_code, 0);
+  EXPECT_EQ(failed.exit_code, 4) << failed.errors;
   EXPECT_TRUE(contains(failed.errors, "127.0.0.1: Pi-hole: ")) << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, nodes->ph1.directory())) << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, "\n  set [pihole] directory ")) << failed.errors;
   std::filesystem::rename(nodes->ph1.directory() + ".away", nodes->ph1.directory());
+  expect_nothing_changed();
+}
+
+TEST_F(Pair, SaysThatThereAreTwoPiholesThere) {
+  // Nothing says which: one where it usually is, and one in the container of the usual name.
+  auto options = test::small_pihole("pihole", 3, test::small_household());
+  options.container = true;
+  const test::PiholeDirectory contained(options);
+  std::filesystem::create_symlink(contained.bin_directory() + "/docker", home / "bin/docker");
+  std::filesystem::copy(nodes->ph1.directory(), "/etc/pihole", std::filesystem::copy_options::recursive);
+  const auto toml = test::read_text("/etc/pihole/pihole.toml");
+  auto usual = toml;
+  for (std::size_t at; (at = usual.find(nodes->ph1.directory())) != std::string::npos;)
+    usual.replace(at, nodes->ph1.directory().size(), "/etc/pihole");
+  test::write_text("/etc/pihole/pihole.toml", usual);
+  const auto config = test::read_text(nodes->ph1.config());
+  test::write_text(nodes->ph1.config(), fmt::format("[node]\nstate_directory = \"{}\"\n", nodes->ph1.state()));
+  const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_EQ(failed.exit_code, 4) << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, "127.0.0.1: Pi-hole: there are several Pi-holes here: /etc/pihole, container pihole (docker)"))
+      << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, "config init --container NAME")) << failed.errors;
   expect_nothing_changed();
 }
 
@@ -292,10 +321,86 @@ TEST_F(Pair, SaysThatTheConfigurationCannotBeWritten) {
   mounts.bind(nodes->ph2.root(), nodes->ph2.root());
   mounts.make_read_only(nodes->ph2.root());
   const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
-  EXPECT_NE(failed.exit_code, 0);
+  EXPECT_EQ(failed.exit_code, 1) << failed.errors;
   EXPECT_TRUE(contains(failed.errors, "Read-only file system")) << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, "\n  it is mounted read-only")) << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, nodes->ph2.config())) << failed.errors;
   mounts.unmount(nodes->ph2.root());
   expect_nothing_changed();
+}
+
+TEST_F(Pair, SaysThatEtcIsReadOnlyAndHowToGoOn) {
+  mounts.make_read_only("/etc");
+  const auto paired = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_TRUE(contains(paired.errors, "Read-only file system")) << paired.errors;
+  EXPECT_TRUE(contains(paired.errors, "`sudo gravity-sync auto on` tries this again")) << paired.errors;
+  expect_in_step();
+  EXPECT_EQ(paired.exit_code, 0) << "the two are connected: " << paired.errors;
+}
+
+/// `path` on a filesystem of its own, with what is there now and room for nothing more.
+void fill(test::PrivateMounts& mounts, const std::string& path) {
+  test::TempDirectory aside;
+  std::filesystem::create_directories(path);
+  const auto copy = [](const std::string& from, const std::string& to) {
+    const auto copied = util::run({.argv = {"/bin/cp", "-a", from + "/.", to}}, util::Deadline::in(std::chrono::seconds(60)));
+    if (copied.exit_code != 0) throw std::runtime_error(copied.errors);
+  };
+  copy(path, aside.path());
+  mounts.tmpfs(path, 16u << 20);
+  copy(aside.path(), path);
+  const auto filled =
+      util::run({.argv = {"/bin/dd", "if=/dev/zero", "of=" + path + "/ballast", "bs=4096"}}, util::Deadline::in(std::chrono::seconds(60)));
+  if (!contains(filled.errors, "No space left")) throw std::runtime_error(filled.errors);
+}
+
+TEST_F(Pair, ChangesNothingWhereTheDiskHereIsFull) {
+  const auto state = nodes->ph2.state();
+  const std::pair<std::string, std::string> places[] = {{state, state + "/state.db: "},
+                                                        {nodes->ph2.root(), nodes->ph2.config()},
+                                                        {nodes->ph2.directory(), "disk: " + nodes->ph2.directory()}};
+  for (const auto& [path, name] : places) {
+    SCOPED_TRACE(path);
+    fill(mounts, path);
+    const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+    EXPECT_EQ(failed.exit_code, 1) << failed.errors;
+    EXPECT_TRUE(contains(failed.errors, name)) << failed.errors;
+    EXPECT_TRUE(contains(failed.errors, "\n  free some space ")) << failed.errors;
+    expect_nothing_changed();
+    mounts.unmount(path);
+    expect_nothing_changed();
+  }
+}
+
+TEST_F(Pair, ChangesNothingWhereTheDiskThereIsFull) {
+  const std::tuple<std::string, int, std::string> places[] = {
+      {home / "home", 1, "127.0.0.1: cannot replace " + home.path() + "/home/.ssh/authorized_keys: "},
+      {nodes->ph1.state(), 4, "127.0.0.1: disk: " + nodes->ph1.state() + " has 0 bytes free"},
+      {nodes->ph1.directory(), 4, "127.0.0.1: disk: " + nodes->ph1.directory() + "/ has 0 bytes free"}};
+  for (const auto& [path, exit_code, text] : places) {
+    SCOPED_TRACE(path);
+    fill(mounts, path);
+    const auto failed = pair({"--fingerprint", fingerprint(), "--first", "push"});
+    EXPECT_EQ(failed.exit_code, exit_code) << failed.errors;
+    EXPECT_TRUE(contains(failed.errors, "error: " + text)) << failed.errors;
+    EXPECT_TRUE(contains(failed.errors, "\n  free some space ")) << failed.errors;
+    expect_nothing_changed();
+    mounts.unmount(path);
+    expect_nothing_changed();
+  }
+}
+
+TEST_F(Pair, SaysWhatKeptTheFirstSyncFromBeingDone) {
+  test::execute(nodes->ph1.gravity(), "DELETE FROM domainlist; DELETE FROM client; DELETE FROM adlist");
+  const auto lists = test::lists_of(nodes->ph2.gravity());
+  const auto refused = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_EQ(refused.exit_code, 4) << refused.errors;
+  EXPECT_TRUE(contains(refused.errors, "error: the two are connected, and the first sync failed (gravity-sync pull ph1): "))
+      << refused.errors;
+  EXPECT_TRUE(contains(refused.errors, "--force")) << refused.errors;
+  EXPECT_FALSE(contains(refused.errors, "; planning")) << "its steps are not its error: " << refused.errors;
+  EXPECT_EQ(test::lists_of(nodes->ph2.gravity()), lists);
+  EXPECT_TRUE(contains(test::read_text(nodes->ph2.config()), "[[peer]]\nname = \"ph1\""));
 }
 
 TEST_F(Pair, IsTakenBackByUnpair) {

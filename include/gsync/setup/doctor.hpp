@@ -23,6 +23,8 @@ Findings check_sshd();
 /// The files with the public halves of this host's SSH keys.
 std::vector<std::string> own_host_keys();
 
+/// Whether it is clear which Pi-hole of this host is meant. Root sees more containers.
+Findings check_choice(const config::Config& config);
 /// Of this host's Pi-hole, asked as its owner.
 Findings check_pihole(const pihole::Installation& installation, const config::SyncConfig& sync);
 Findings check_files(const pihole::Installation& installation, const std::string& state_directory);

@@ -14,6 +14,9 @@ struct FoundPihole {
 /// On the host itself, and in containers called `container` of docker and podman. Empty when there is none.
 std::vector<FoundPihole> find_piholes(const std::string& container);
 
+/// Where nothing in [pihole] says which, and there are several: their names, "/etc/pihole, container pihole (docker)". Else empty.
+std::string several_piholes(const config::Config& config);
+
 /// What stands in the place of a new configuration.
 enum class Existing : unsigned char { nothing, comments, settings };
 /// Error{config} when it cannot be read or is not TOML.
