@@ -206,7 +206,8 @@ case $starter in
     ;;
   cron)
     say "There is neither systemd nor OpenRC here. /usr/local/share/gravity-sync/gravity-sync.cron syncs every five minutes from cron."
-    say "Peers that log in to this host need the daemon (gravity-sync daemon, started by root), or the account of the Pi-hole's owner."
+    say "Peers that log in to this host are served by the daemon (gravity-sync daemon, started by root). Where only cron runs it, $account has to be"
+    say "another name of the Pi-hole's owner: give it the uid and gid of /etc/pihole/gravity.db in /etc/passwd (usermod --non-unique)."
     next='cp /usr/local/share/gravity-sync/gravity-sync.cron /etc/cron.d/gravity-sync'
     ;;
 esac

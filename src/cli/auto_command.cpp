@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "commands.hpp"
+#include "gsync/setup/doctor.hpp"
 #include "gsync/setup/service.hpp"
 #include "own_path.hpp"
 
@@ -15,7 +16,10 @@ ExitCode run_auto(const Invocation& invocation, Output& output) {
   }
   const auto config = config::load(invocation.config);
   if (!setup::has_systemd()) {
-    setup::turn_on_cron(setup::cron_table(config, own_path()), say);
+    const auto table = setup::cron_table(config, own_path());
+    const auto installation = pihole::detect(config.pihole);
+    setup::turn_on_cron(table, say);
+    for (const auto& finding : setup::check_served(config, installation)) output.warn(fmt::format("{}\n  {}", finding.text, finding.hint));
     output.done("cron syncs with the peers every five minutes");
     return ExitCode::done;
   }

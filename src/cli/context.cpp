@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "gsync/daemon/supervisor.hpp"
+#include "gsync/setup/ssh_account.hpp"
 #include "gsync/util/text.hpp"
 #include "privileges.hpp"
 #include "reach.hpp"
@@ -122,7 +123,9 @@ Context::Context(const Invocation& invocation, Output& output)
   }
   const auto keep = installation_.generation == pihole::Generation::v6 && !installation_.container ? Keep::chown : Keep::nothing;
   become_owner(installation_.owner, installation_.group, installation_.gravity_database,
-               fmt::format("gravity-sync {}", name_of(invocation.command)), keep, agent_group);
+               invocation.command == Command::agent ? setup::how_to_serve(installation_.owner, installation_.group)
+                                                    : fmt::format("run: sudo gravity-sync {}", name_of(invocation.command)),
+               keep, agent_group);
   prepare_state_directory(config_.node.state_directory, installation_.owner, installation_.group);
   state_ = std::make_unique<replica::StateStore>(config_.node.state_directory, clock_);
   here_ = std::make_unique<pihole::LocalNode>(installation_, config_, *state_, files_, clock_, software_version(), root_helper_.get());

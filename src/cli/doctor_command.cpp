@@ -83,6 +83,7 @@ ExitCode run_doctor(const Invocation& invocation, Output& output) {
   setup::look(all, "SSH account", [&] { return setup::check_account(config); });
   setup::look(all, "sshd", [] { return setup::check_sshd(); });
   if (installation) {
+    setup::look(all, "SSH account", [&] { return setup::check_served(config, *installation); });
     setup::look(all, "sockets", [&] { return setup::check_sockets(config, installation->owner); });
   }
   // Everything else as the owner of the Pi-hole, which is what makes a Context; but no check makes a state directory.

@@ -212,16 +212,16 @@ class Pairing {
                 fmt::format("update the one on {}", protocol < protocol::protocol_version ? admin_.host : "this host"));
   }
 
-  /// What would make a login of the account, or its agent, fail there.
-  void check_there() {
-    output_.step(fmt::format("looking at the Pi-hole and the sshd of {}", admin_.host));
+  /// What would make a login of the account, or its agent, fail there. More is seen when somebody was let in.
+  void check_there(bool let_in) {
+    if (!let_in) output_.step(fmt::format("looking at the Pi-hole and the sshd of {}", admin_.host));
     for (const auto& finding : there_.ask({"doctor"}).value("findings", Json::array())) {
       const auto subject = text_of(finding, "subject");
       if (text_of(finding, "verdict") != "wrong") continue;
       const auto text = fmt::format("{}: {}: {}", admin_.host, subject, util::printable(text_of(finding, "text")));
       if (subject == "Pi-hole" || subject == "SSH account" || subject == "sshd" || subject == "configuration" || subject == "disk")
         throw Error(ErrorCode::refused, text, util::printable(text_of(finding, "hint")));
-      output_.warn(text);
+      if (!let_in) output_.warn(text);
     }
   }
 
@@ -233,11 +233,12 @@ class Pairing {
   }
 
   void let_us_in() {
-    check_there();
+    check_there(false);
     own_name_ = config_.node.name;
     output_.step(fmt::format("letting this Pi-hole's key in on {}, as {}, for the agent only", admin_.host, own_name_));
     let_in(there_, own_name_, key_);
-    if (!facts_.systemd) return;
+    // Without systemd we start no daemon there, so the account may have to serve us itself.
+    if (!facts_.systemd) return check_there(true);
     if (session_->as_root({"systemctl", "is-enabled", "--quiet", "gravity-sync.service"}).exit_code == 0 &&
         session_->as_root({"systemctl", "is-active", "--quiet", "gravity-sync.service"}).exit_code == 0)
       return;

@@ -82,6 +82,9 @@ void prepare_state_directory(const std::string& path, uid_t owner, gid_t group) 
           fmt::format("make it once as root, for {}: sudo install -d -m 0700 -o {} -g {} {}", user_text(owner), owner, group, path));
     }
   }
+  if (::stat(path.c_str(), &there) == 0 && !S_ISDIR(there.st_mode))
+    throw Error(ErrorCode::io, fmt::format("the state directory {} is not a directory", path),
+                "move it away, or choose another [node] state_directory");
   if (::geteuid() != 0) return;
   // Through a descriptor that follows no link: what stands above may belong to others.
   util::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -112,7 +115,7 @@ void prepare_run_directory(const std::string& path, uid_t owner, gid_t group) {
     throw_errno(errno, fmt::format("cannot give the directory {} to {}", path, user_text(owner)));
 }
 
-void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command, Keep keep, std::optional<gid_t> also) {
+void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& hint, Keep keep, std::optional<gid_t> also) {
   const auto now = ::geteuid();
   if (now == owner) {
     // What the daemon or systemd gave us for one kind of child is not for all of them.
@@ -123,8 +126,7 @@ void become_owner(uid_t owner, gid_t group, const std::string& path, const std::
     return;
   }
   if (now != 0) {
-    throw Error(ErrorCode::refused, fmt::format("{} belongs to {}, and this is {}", path, user_text(owner), user_text(now)),
-                fmt::format("run: sudo {}", command));
+    throw Error(ErrorCode::refused, fmt::format("{} belongs to {}, and this is {}", path, user_text(owner), user_text(now)), hint);
   }
   auto name = user_name(owner);
   const auto what = fmt::format("cannot become {}", user_text(owner));

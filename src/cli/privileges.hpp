@@ -19,9 +19,9 @@ void prepare_state_directory(const std::string& path, uid_t owner, gid_t group);
 enum class Keep : std::uint8_t { nothing, chown };
 
 /// Root becomes `owner` for good, with that user's groups, and keeps of his rights what `keep` says. Does nothing when root is the owner or
-/// when we are the owner already. Error{refused} for anybody else: `path` is what the owner owns, `command` what to run with sudo.
+/// when we are the owner already. Error{refused} for anybody else: `path` is what the owner owns, `hint` what he can do.
 /// `also` is one more group to be in.
-void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& command, Keep keep = Keep::chown,
+void become_owner(uid_t owner, gid_t group, const std::string& path, const std::string& hint, Keep keep = Keep::chown,
                   std::optional<gid_t> also = std::nullopt);
 
 /// Makes the directory of the daemon's sockets for `owner` (mode 0755: others pass through it to a socket that lets them in), or gives an

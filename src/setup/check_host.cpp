@@ -126,6 +126,17 @@ Findings check_sockets(const config::Config& config, uid_t owner) {
   return all;
 }
 
+Findings check_served(const config::Config& config, const pihole::Installation& installation) {
+  const auto account = find_ssh_account();
+  if (!account || has_systemd() || account->uid == installation.owner || daemon::ask(config.daemon.run_directory, {"status", {}, {}}))
+    return {};
+  const auto text = fmt::format("no daemon runs here, and {} (uid {}) is not the owner of the Pi-hole (uid {}): nobody serves who logs in",
+                                ssh_account_name, account->uid, installation.owner);
+  const auto remedy = how_to_serve(installation.owner, installation.group);
+  // Nobody may want to log in here.
+  return {admitted(*account).empty() ? hint(account_subject, text, remedy) : wrong(account_subject, text, remedy)};
+}
+
 Findings check_account(const config::Config& config) {
   const auto account = find_ssh_account();
   if (!account)

@@ -81,6 +81,14 @@ bool rewrite(const SshAccount& account, const std::function<std::optional<std::s
 
 }  // namespace
 
+std::string how_to_serve(uid_t owner, gid_t group) {
+  const std::string daemon = "have root start `gravity-sync daemon` with the host";
+  // Peers are not to log in as root, under whatever name.
+  if (owner == 0) return daemon;
+  return fmt::format("{}, or make the account another name of the owner: sudo usermod --non-unique --uid {} --gid {} {}", daemon, owner,
+                     group, ssh_account_name);
+}
+
 bool SshAccount::shell_refuses() const {
   return shell.ends_with("/nologin") || shell.ends_with("/false");
 }

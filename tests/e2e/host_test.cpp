@@ -98,6 +98,29 @@ TEST_F(Host, IsSyncedByCronWhereThereIsNoSystemd) {
   EXPECT_EQ(test::read_text("/etc/cron.d/gravity-sync"), "# mine\n");
 }
 
+TEST_F(Host, WithoutSystemdSaysThatTheSshAccountHasToBeTheOwner) {
+  // A peer that refuses at once.
+  const std::string config = "/etc/gravity-sync/gravity-sync.toml";
+  auto text = test::read_text(config);
+  test::write_text(config, text.replace(text.find("192.0.2.1\""), 10, "127.0.0.1\"\nport = 1"));
+  const auto accounts = test::read_text("/etc/passwd");
+  const auto account_is = [&](uid_t uid) {
+    test::write_text("/etc/passwd", accounts + fmt::format("gravity-sync:*:{0}:{0}::{1}:/bin/sh\n", uid, directory / "home"));
+  };
+  account_is(54322);
+  const auto other = run({"auto", "on"});
+  EXPECT_EQ(other.exit_code, 0) << "it can pull and push all the same: " << other.errors;
+  EXPECT_TRUE(contains(other.errors, "gravity-sync (uid 54322) is not the owner of the Pi-hole (uid 54321)")) << other.errors;
+  EXPECT_TRUE(contains(other.errors, "sudo usermod --non-unique --uid 54321 --gid 54321 gravity-sync")) << other.errors;
+  EXPECT_TRUE(contains(run({"doctor"}).output, "hint   SSH account: no daemon runs here")) << "nobody was let in";
+  account_is(54321);
+  EXPECT_FALSE(contains(run({"auto", "on"}).errors, "not the owner"));
+  EXPECT_FALSE(contains(run({"doctor"}).output, "no daemon runs here"));
+  std::filesystem::create_directories("/run/systemd/system");
+  account_is(54322);
+  EXPECT_FALSE(contains(run({"doctor"}).output, "no daemon runs here")) << "its socket would start one";
+}
+
 TEST_F(Host, IsAsBeforeAfterAPurge) {
   // The directory itself has another time afterwards.
   const auto contents = [&] {

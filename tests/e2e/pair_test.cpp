@@ -295,6 +295,24 @@ TEST_F(Pair, SaysThatThereIsNoPiholeThere) {
   expect_nothing_changed();
 }
 
+TEST_F(Pair, NeedsTheOwnerForTheSshAccountWhereNoDaemonServes) {
+  const auto accounts = test::read_text("/etc/passwd");
+  const auto entry = fmt::format("gravity-sync:*:{0}:{0}:", account);
+  auto other = accounts;
+  other.replace(other.find(entry), entry.size(), fmt::format("gravity-sync:*:{0}:{0}:", account + 1));
+  test::write_text("/etc/passwd", other);
+  const auto failed = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_EQ(failed.exit_code, 4) << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, fmt::format("gravity-sync (uid {}) is not the owner of the Pi-hole (uid {})", account + 1, account)))
+      << failed.errors;
+  EXPECT_TRUE(contains(failed.errors, fmt::format("sudo usermod --non-unique --uid {0} --gid {0} gravity-sync", account))) << failed.errors;
+  expect_nothing_changed();
+  test::write_text("/etc/passwd", accounts);
+  const auto paired = pair({"--fingerprint", fingerprint(), "--first", "pull"});
+  EXPECT_EQ(paired.exit_code, 0) << paired.errors;
+  expect_in_step();
+}
+
 TEST_F(Pair, SaysThatThereAreTwoPiholesThere) {
   // Nothing says which: one where it usually is, and one in the container of the usual name.
   auto options = test::small_pihole("pihole", 3, test::small_household());

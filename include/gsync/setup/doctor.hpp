@@ -18,6 +18,9 @@ namespace gsync::setup {
 Findings check_service(const config::Config& config);
 Findings check_sockets(const config::Config& config, uid_t owner);
 Findings check_account(const config::Config& config);
+/// Whether who logs in is served where no service manager starts a daemon: by one that runs, or by the account itself if it is the owner of
+/// the Pi-hole.
+Findings check_served(const config::Config& config, const pihole::Installation& installation);
 /// Whether the OpenSSH server of this host lets the account of the peers log in (AllowUsers and the like).
 Findings check_sshd();
 /// The files with the public halves of this host's SSH keys.

@@ -27,6 +27,9 @@ std::optional<SshAccount> find_ssh_account();
 /// Error{not_found} with how to make it.
 SshAccount require_ssh_account();
 
+/// What a person can do where nobody serves who logs in: no daemon runs, and the account is not the owner of the Pi-hole.
+std::string how_to_serve(uid_t owner, gid_t group);
+
 /// Lets the key in, in the place of what let the same peer or the same key in before. Makes ~/.ssh where there is none. Only root may: the
 /// files are root's, so that nobody who is logged in as the account can let others in. After a crash the file is the old or the new one.
 /// Errors: config (a name or path that cannot stand there), refused (not root; a directory that is not root's), busy, io, no_space.

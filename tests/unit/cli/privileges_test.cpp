@@ -36,7 +36,7 @@ class AsRoot : public ::testing::Test {
 
 TEST_F(AsRoot, BecomesTheOwnerForGood) {
   EXPECT_EQ(test::in_child([]() -> std::string {
-              become_owner(nobody_known, nobody_known, "/etc/pihole", "gravity-sync pull");
+              become_owner(nobody_known, nobody_known, "/etc/pihole", "run: sudo gravity-sync pull");
               if (::getuid() != nobody_known || ::geteuid() != nobody_known || ::getgid() != nobody_known) return "not the owner";
               gid_t groups[64];
               auto n = ::getgroups(64, groups);
@@ -49,7 +49,7 @@ TEST_F(AsRoot, BecomesTheOwnerForGood) {
 
 TEST_F(AsRoot, KeepsOneCapabilityForAChildAndUsesItItselfForNothing) {
   EXPECT_EQ(test::in_child([]() -> std::string {
-              become_owner(nobody_known, nobody_known, "/etc/pihole", "gravity-sync pull");
+              become_owner(nobody_known, nobody_known, "/etc/pihole", "run: sudo gravity-sync pull");
               auto ours = util::read_file("/proc/self/status").value();
               if (std::stoull(status_of(ours, "CapEff"), nullptr, 16) != 0) return "effective: " + status_of(ours, "CapEff");
               const auto permitted = std::stoull(status_of(ours, "CapPrm"), nullptr, 16);
@@ -68,7 +68,7 @@ TEST_F(AsRoot, KeepsOneCapabilityForAChildAndUsesItItselfForNothing) {
 
 TEST_F(AsRoot, KeepsNothingWhereNoChildNeedsIt) {
   EXPECT_EQ(test::in_child([]() -> std::string {
-              become_owner(nobody_known, nobody_known, "/etc/pihole", "gravity-sync pull", Keep::nothing);
+              become_owner(nobody_known, nobody_known, "/etc/pihole", "run: sudo gravity-sync pull", Keep::nothing);
               const auto ours = util::read_file("/proc/self/status").value();
               for (const auto* set : {"CapPrm", "CapEff", "CapInh", "CapAmb"}) {
                 if (std::stoull(status_of(ours, set), nullptr, 16) != 0) return std::string(set) + ": " + status_of(ours, set);
@@ -140,7 +140,7 @@ TEST_F(AsRoot, TellsAnOrdinaryUserToUseSudo) {
   EXPECT_EQ(test::in_child([]() -> std::string {
               if (::setgid(nobody_known) != 0 || ::setuid(nobody_known) != 0) return "cannot become an ordinary user";
               try {
-                become_owner(nobody_known + 1, nobody_known, "/etc/pihole/gravity.db", "gravity-sync pull");
+                become_owner(nobody_known + 1, nobody_known, "/etc/pihole/gravity.db", "run: sudo gravity-sync pull");
               } catch (const Error& error) {
                 if (error.code() != ErrorCode::refused) return "another code";
                 if (error.hint() != "run: sudo gravity-sync pull") return error.hint();
@@ -152,7 +152,7 @@ TEST_F(AsRoot, TellsAnOrdinaryUserToUseSudo) {
 }
 
 TEST(Privileges, StayAsTheyAreForTheOwner) {
-  become_owner(::geteuid(), ::getegid(), "/etc/pihole", "gravity-sync pull");
+  become_owner(::geteuid(), ::getegid(), "/etc/pihole", "run: sudo gravity-sync pull");
   test::TempDirectory root;
   prepare_state_directory(root / "a/state", ::geteuid(), ::getegid());
   struct stat made {};

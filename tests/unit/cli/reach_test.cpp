@@ -42,7 +42,7 @@ class Reach : public ::testing::Test {
 TEST_F(Reach, IsGivenToTheOwnerOfWhatIsThereAndToNothingElse) {
   const auto said = test::in_child([&]() -> std::string {
     keep_reachable({first(), second(), root_}, owner, owner);
-    become_owner(owner, owner, first(), "gravity-sync info");
+    become_owner(owner, owner, first(), "run: sudo gravity-sync info");
     for (const auto& volume : {first(), second()}) {
       if (test::read_text(volume + "/file") != "content") return "another file";
       test::write_text(volume + "/new", "written");
@@ -57,7 +57,7 @@ TEST_F(Reach, IsGivenToTheOwnerOfWhatIsThereAndToNothingElse) {
 
 TEST_F(Reach, IsWhatTheOwnerDoesNotHaveOtherwise) {
   const auto said = test::in_child([&]() -> std::string {
-    become_owner(owner, owner, first(), "gravity-sync info");
+    become_owner(owner, owner, first(), "run: sudo gravity-sync info");
     return ::access((first() + "/file").c_str(), F_OK) == 0 ? "it is there" : "";
   });
   EXPECT_EQ(said, "");

@@ -121,5 +121,10 @@ TEST(TheSshAccountOfOthers, IsRootsMatter) {
   EXPECT_FALSE(std::filesystem::exists(account.home));
 }
 
+TEST(TheSshAccountOfOthers, IsNeverToBecomeRoot) {
+  EXPECT_NE(how_to_serve(999, 998).find("usermod --non-unique --uid 999 --gid 998 gravity-sync"), std::string::npos);
+  EXPECT_EQ(how_to_serve(0, 0).find("usermod"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace gsync::setup
