@@ -17,12 +17,6 @@ constexpr std::chrono::seconds patience{60};
 
 class Records : public TwoNodesTest {};
 
-TwoNodesOptions same_lists() {
-  TwoNodesOptions options;
-  options.ph2 = small_pihole("ph2", 7, small_household());
-  return options;
-}
-
 TEST_F(Records, AllThreeKindsTravelAndFtlServesThem) {
   auto options = same_lists();
   options.ph1.dns_hosts = {"192.168.1.2 nas.lan nas", "192.168.1.40 camera.lan # over the door", "fd00::2 nas.lan"};

@@ -10,12 +10,6 @@ constexpr std::chrono::seconds patience{60};
 
 class Settings : public TwoNodesTest {};
 
-TwoNodesOptions same_lists() {
-  TwoNodesOptions options;
-  options.ph2 = small_pihole("ph2", 7, small_household());
-  return options;
-}
-
 /// As if somebody had saved them in the web page.
 template <class Change>
 void edit(const PiholeDirectory& pihole, Change change) {

@@ -99,6 +99,12 @@ TwoNodesOptions::TwoNodesOptions() : ph1(small_pihole("ph1", 0, small_household(
   ph2.dns_hosts.push_back("192.168.1.9 only-on-ph2.lan");
 }
 
+TwoNodesOptions same_lists() {
+  TwoNodesOptions options;
+  options.ph2 = small_pihole("ph2", 7, small_household());
+  return options;
+}
+
 TwoNodes::TwoNodes(const TwoNodesOptions& options) : ph1(options.ph1), ph2(options.ph2), sshd(options.sshd) {
   set_peer({});
   write_text(known_hosts(), sshd.known_hosts_line(), 0600);

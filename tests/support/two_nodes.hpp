@@ -25,6 +25,9 @@ struct TwoNodesOptions {
   Sshd::Options sshd{};
 };
 
+/// They differ in their row ids and records only.
+TwoNodesOptions same_lists();
+
 /// The [[peer]] entry of ph2 for ph1, where it is not as usual.
 struct PeerOptions {
   std::optional<std::uint16_t> port{};

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "comparisons.hpp"
+
 namespace gsync::cli {
 namespace {
 
@@ -81,12 +83,7 @@ TEST(Json, NamesTheSidesOfAComparison) {
 }
 
 TEST(Json, ComparisonTellsWhatIsKeptLocal) {
-  sync::Comparison comparison;
-  comparison.here.kept_local = {"clients", "dns:*.own"};
-  comparison.kept_here.rows = {{model::Table::client, 0, "10.0.0.7"}};
-  comparison.kept_here.records[0] = {"10.0.0.3 nas.own"};
-  comparison.there.entries_kept = 4;
-  EXPECT_EQ(json::parse(comparison_json(comparison, "ph2", "ph1"))["kept_local"], json::parse(R"({
+  EXPECT_EQ(json::parse(comparison_json(with_kept_local(), "ph2", "ph1"))["kept_local"], json::parse(R"({
     "patterns": ["clients", "dns:*.own"],
     "here": {"rows": [{"table": "client", "kind": "client", "name": "10.0.0.7"}], "records": [{"kind": "dns", "line": "10.0.0.3 nas.own"}]},
     "there": {"entries": 4}})"));

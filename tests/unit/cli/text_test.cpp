@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "../src/cli/words.hpp"
+#include "comparisons.hpp"
 
 namespace gsync::cli {
 namespace {
@@ -66,12 +67,7 @@ TEST(PlanText, ShowsEachRowUnderItsTable) {
 }
 
 TEST(ComparisonText, MarksWhatIsKeptLocal) {
-  sync::Comparison comparison;
-  comparison.here.kept_local = {"clients", "dns:*.own"};
-  comparison.kept_here.rows = {{model::Table::client, 0, "10.0.0.7"}};
-  comparison.kept_here.records[0] = {"10.0.0.3 nas.own"};
-  comparison.there.entries_kept = 4;
-  auto lines = comparison_text(comparison, "ph2", "ph1", 0);
+  auto lines = comparison_text(with_kept_local(), "ph2", "ph1", 0);
   EXPECT_TRUE(has(lines, "not counting what is kept local: clients, dns:*.own")) << joined(lines);
   EXPECT_TRUE(has(lines, "  client  10.0.0.7  stays on ph2")) << joined(lines);
   EXPECT_TRUE(has(lines, "  10.0.0.3 nas.own  stays on ph2")) << joined(lines);
