@@ -137,8 +137,13 @@ Context::Context(const Invocation& invocation, Output& output)
   shared_->keep(config_.sync.keep_local);
 }
 
+std::optional<Error> Context::gravity_refusal(const config::Config& config) const {
+  return config.sync.run_gravity ? pihole::why_no_gravity_run(installation_, root_helper_.get()) : std::nullopt;
+}
+
 std::string Context::why_no_gravity(const config::Config& config) const {
-  return config.sync.run_gravity ? pihole::why_no_gravity_run(installation_, root_helper_.get()) : std::string();
+  const auto refusal = gravity_refusal(config);
+  return refusal ? fmt::format("{}: {}", refusal->what(), refusal->hint()) : std::string();
 }
 
 ssh::Defaults Context::ssh_defaults() const {

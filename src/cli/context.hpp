@@ -47,7 +47,9 @@ class Context {
   /// null where nobody kept root's rights.
   pihole::RootActions* root() { return root_helper_.get(); }
   pihole::CompileBook compiles() { return {*state_, clock_}; }
-  /// Why [sync] run_gravity can do nothing here; empty when it can, or is off.
+  /// Why [sync] run_gravity can do nothing here, and what to do; nullopt when it can, or is off.
+  std::optional<Error> gravity_refusal(const config::Config& config) const;
+  /// The same as a sentence; empty when it can, or is off.
   std::string why_no_gravity(const config::Config& config) const;
   ssh::Defaults ssh_defaults() const;
   /// Of our own helpers, for a child that is to do what we can.

@@ -56,6 +56,8 @@ void look_at_peers(Context& context, setup::Findings& all) {
     if (!tools.here_info.damaged) setup::look(found, "configuration", [&] { return setup::check_keep_local(keep, context.here()); });
     return found;
   });
+  if (const auto refusal = context.gravity_refusal(context.config()))
+    all.push_back(setup::hint("Pi-hole", fmt::format("[sync] run_gravity can do nothing here: {}", refusal->what()), refusal->hint()));
   const auto& named = context.invocation().peer;
   for (const auto& peer : context.config().peers) {
     if (!named.empty() && peer.name != named) continue;

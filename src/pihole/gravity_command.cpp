@@ -35,19 +35,21 @@ util::CommandResult run_here(const Installation& installation) {
 
 }  // namespace
 
-std::string why_no_gravity_run(const Installation& installation, const RootActions* root) {
-  if (installation.container) return {};
+std::optional<Error> why_no_gravity_run(const Installation& installation, const RootActions* root) {
+  const auto refused = [](const char* why, const char* hint) { return Error(ErrorCode::refused, why, hint); };
+  if (installation.container) return std::nullopt;
   if (installation.runtime == config::Runtime::volume)
-    return "of this container only the volume is known: set [pihole] runtime to \"docker\" or \"podman\", or run `pihole -g` in it";
-  if (installation.pihole_command.empty()) return "there is no command pihole on this host: set [pihole] pihole_command to where it is";
+    return refused("of this container only the volume is known",
+                   "set [pihole] runtime to \"docker\" or \"podman\", or run `pihole -g` in it");
+  if (installation.pihole_command.empty())
+    return refused("there is no command pihole on this host", "set [pihole] pihole_command to where it is");
   if (needs_root(installation) && root == nullptr)
-    return "on a Pi-hole 5 it needs root: let root start gravity-sync, or run `pihole -g` by hand";
-  return {};
+    return refused("on a Pi-hole 5 it needs root", "let root start gravity-sync, or run `pihole -g` by hand");
+  return std::nullopt;
 }
 
 void run_gravity(const Installation& installation, RootActions* root) {
-  if (auto why = why_no_gravity_run(installation, root); !why.empty())
-    throw Error(ErrorCode::refused, fmt::format("`pihole -g` cannot be started: {}", why));
+  if (const auto why = why_no_gravity_run(installation, root)) throw why->within("`pihole -g` cannot be started");
   if (needs_root(installation)) return root->run(PiholeCommand::update_gravity, util::Deadline::in(limit));
   const auto result = installation.container ? installation.container->run({Container::Action::update_gravity}, util::Deadline::in(limit))
                                              : run_here(installation);

@@ -88,10 +88,12 @@ util::CommandResult systemctl(std::vector<std::string> arguments) {
   return util::run({.argv = std::move(arguments)}, util::Deadline::in(std::chrono::seconds(120)));
 }
 
-void must(const std::vector<std::string>& arguments, const std::string& hint) {
+/// `unit` is the one that its log is asked for.
+void must(const std::vector<std::string>& arguments, const std::string& unit = "gravity-sync.service") {
   const auto result = systemctl(arguments);
   if (result.exit_code != 0)
-    throw Error(ErrorCode::io, fmt::format("systemctl {} failed: {}", fmt::join(arguments, " "), util::words_of(result)), hint);
+    throw Error(ErrorCode::io, fmt::format("systemctl {} failed: {}", fmt::join(arguments, " "), util::words_of(result)),
+                fmt::format("journalctl -u {} and `systemctl status {}` say why", unit, unit));
 }
 
 void require_root(const char* command) {
@@ -187,26 +189,26 @@ bool has_systemd() {
 void turn_on(const ServicePlan& plan, const Say& say) {
   require_root("auto on");
   for (const auto& unit : plan.on) {
-    if (systemctl({"cat", unit}).exit_code != 0)
-      throw Error(ErrorCode::not_found, fmt::format("systemd does not know {}", unit),
+    if (const auto shown = systemctl({"cat", unit}); shown.exit_code != 0)
+      throw Error(ErrorCode::not_found, fmt::format("systemd does not know {}: {}", unit, util::words_of(shown)),
                   "the package installs it; by hand: see packaging/systemd");
   }
   if (is_our_cron_file()) remove_file(cron_file, say);
   remove_drop_ins_but(plan, say);
   for (const auto& [path, content] : plan.drop_ins) write_drop_in(path, content, say);
-  must({"daemon-reload"}, "");
+  must({"daemon-reload"});
   for (const auto& unit : plan.off) {
     if (systemctl({"is-enabled", unit}).exit_code != 0 && systemctl({"is-active", unit}).exit_code != 0) continue;
     say("stopping " + unit);
-    must({"disable", "--now", unit}, "");
+    must({"disable", "--now", unit}, unit);
   }
   say(fmt::format("enabling and starting {}", fmt::join(plan.on, ", ")));
   std::vector<std::string> enable{"enable"};
   enable.insert(enable.end(), plan.on.begin(), plan.on.end());
-  must(enable, "");
+  must(enable);
   // Restarted, so that one that runs already is what the drop-ins say; the service before its sockets, which cannot listen while it does.
   systemctl({"stop", "gravity-sync.service"});
-  for (const auto& unit : plan.on) must({"restart", unit}, fmt::format("journalctl -u {} says why", unit));
+  for (const auto& unit : plan.on) must({"restart", unit}, unit);
 }
 
 void turn_on_cron(const std::string& table, const Say& say) {
@@ -228,13 +230,13 @@ void turn_off(const Say& say) {
   for (const char* unit : units) {
     if (systemctl({"cat", unit}).exit_code != 0) continue;
     say(fmt::format("stopping and disabling {}", unit));
-    must({"disable", "--now", unit}, fmt::format("journalctl -u {} says why", unit));
+    must({"disable", "--now", unit}, unit);
   }
 }
 
 void remove_drop_ins(const Say& say) {
   require_root("purge");
-  if (remove_drop_ins_but({}, say) && has_systemd()) must({"daemon-reload"}, "");
+  if (remove_drop_ins_but({}, say) && has_systemd()) must({"daemon-reload"});
 }
 
 }  // namespace gsync::setup

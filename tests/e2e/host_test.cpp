@@ -75,15 +75,32 @@ TEST_F(Host, IsSyncedByTheServiceWhereSystemdIs) {
   EXPECT_TRUE(contains(asked(), "systemctl disable --now gravity-sync.service\n")) << asked();
 }
 
-TEST_F(Host, SaysWhatSystemdSaid) {
+TEST_F(Host, SaysWhatSystemdSaidAndWhereToLook) {
   std::filesystem::create_directories("/run/systemd/system");
-  test::write_text(directory / "systemctl", "#!/bin/sh\n[ \"$1\" != restart ] || { echo Job failed. >&2; exit 1; }\n", 0755);
-  const auto failed = run({"auto", "on"});
-  EXPECT_EQ(failed.exit_code, 1);
-  EXPECT_TRUE(contains(failed.errors, "Job failed.")) << failed.errors;
-  EXPECT_TRUE(contains(failed.errors, "journalctl")) << failed.errors;
-  test::write_text(directory / "systemctl", "#!/bin/sh\nexit 1\n", 0755);
-  EXPECT_TRUE(contains(run({"auto", "on"}).errors, "does not know")) << "no unit is installed";
+  const auto fail = [&](const std::string& what) {
+    test::write_text(directory / "systemctl",
+                     fmt::format("#!/bin/sh\n[ \"$1\" != {0} ] || {{ echo Job for {0} failed. >&2; exit 1; }}\n", what), 0755);
+  };
+  for (const std::string what : {"daemon-reload", "enable", "restart"}) {
+    SCOPED_TRACE(what);
+    fail(what);
+    const auto failed = run({"auto", "on"});
+    EXPECT_EQ(failed.exit_code, 1);
+    EXPECT_TRUE(contains(failed.errors, fmt::format("error: systemctl {}", what))) << failed.errors;
+    EXPECT_TRUE(contains(failed.errors, fmt::format("failed: Job for {} failed.\n  journalctl -u gravity-sync", what))) << failed.errors;
+    const auto json = run({"auto", "on", "--json"});
+    EXPECT_TRUE(contains(json.output, "Job for " + what) && contains(json.output, "journalctl")) << json.output;
+  }
+  fail("disable");
+  const auto off = run({"auto", "off"});
+  EXPECT_EQ(off.exit_code, 1);
+  EXPECT_TRUE(contains(off.errors, "Job for disable failed.\n  journalctl -u gravity-sync")) << off.errors;
+  test::write_text(directory / "systemctl", "#!/bin/sh\necho No files found >&2\nexit 1\n", 0755);
+  EXPECT_TRUE(contains(run({"auto", "on"}).errors, "does not know gravity-sync-agent.socket: No files found\n  the package installs it"));
+  std::filesystem::remove(directory / "systemctl");
+  if (!std::filesystem::exists("/usr/bin/systemctl") && !std::filesystem::exists("/bin/systemctl")) {
+    EXPECT_TRUE(contains(run({"auto", "on"}).errors, "systemctl")) << "that it is not there";
+  }
 }
 
 TEST_F(Host, IsSyncedByCronWhereThereIsNoSystemd) {
@@ -99,10 +116,11 @@ TEST_F(Host, IsSyncedByCronWhereThereIsNoSystemd) {
 }
 
 TEST_F(Host, WithoutSystemdSaysThatTheSshAccountHasToBeTheOwner) {
-  // A peer that refuses at once.
+  // A peer that refuses at once, and no FTL to be asked.
   const std::string config = "/etc/gravity-sync/gravity-sync.toml";
   auto text = test::read_text(config);
-  test::write_text(config, text.replace(text.find("192.0.2.1\""), 10, "127.0.0.1\"\nport = 1"));
+  text.replace(text.find("192.0.2.1\""), 10, "127.0.0.1\"\nport = 1");
+  test::write_text(config, text.replace(text.find("[pihole]"), 8, "[pihole]\ndns_port = 0"));
   const auto accounts = test::read_text("/etc/passwd");
   const auto account_is = [&](uid_t uid) {
     test::write_text("/etc/passwd", accounts + fmt::format("gravity-sync:*:{0}:{0}::{1}:/bin/sh\n", uid, directory / "home"));

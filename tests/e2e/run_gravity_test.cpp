@@ -185,6 +185,10 @@ TEST_F(RunGravity, ThatCannotBeStartedIsSaidOnce) {
   EXPECT_TRUE(succeeded(first));
   EXPECT_TRUE(contains(first.errors, "there is no command pihole on this host: set [pihole] pihole_command")) << first.errors;
   EXPECT_FALSE(contains(pull.nodes.run({"pull"}).errors, "pihole_command"));
+  const auto doctor = pull.nodes.run({"doctor"});
+  EXPECT_TRUE(contains(doctor.output, "hint   Pi-hole: [sync] run_gravity can do nothing here: there is no command pihole on this host\n"))
+      << doctor.output;
+  EXPECT_TRUE(contains(doctor.output, "set [pihole] pihole_command to where it is")) << doctor.output;
   const DaemonProcess daemon(pull.nodes.ph2);
   EXPECT_TRUE(contains(daemon.status().gravity_problem, "no command pihole")) << daemon.log();
   EXPECT_TRUE(contains(daemon.log(), "[sync] run_gravity can do nothing here")) << daemon.log();

@@ -1,19 +1,19 @@
 #pragma once
 #include <optional>
-#include <string>
 
 #include "gsync/model/node.hpp"
 #include "gsync/pihole/compile_book.hpp"
 #include "gsync/pihole/installation.hpp"
 #include "gsync/pihole/root_actions.hpp"
 #include "gsync/util/deadline.hpp"
+#include "gsync/util/error.hpp"
 
 /// Pi-hole's own program that downloads adlists and compiles them, started by us.
 namespace gsync::pihole {
 
-/// Why `pihole -g` cannot be started from here, and what to do; empty when it can. A Pi-hole 6 lets its own user start it, as FTL's web
-/// page does; on a Pi-hole 5 it takes root, and in a container its runtime's command. `root` may be null.
-std::string why_no_gravity_run(const Installation& installation, const RootActions* root);
+/// Error{refused} with what to do where `pihole -g` cannot be started from here; nullopt where it can. A Pi-hole 6 lets its own user start
+/// it, as FTL's web page does; on a Pi-hole 5 it takes root, and in a container its runtime's command. `root` may be null.
+std::optional<Error> why_no_gravity_run(const Installation& installation, const RootActions* root);
 
 /// Runs it to its end. Error{io} with its last words when it failed, {timeout} after half an hour, {refused} where it cannot be started.
 void run_gravity(const Installation& installation, RootActions* root);
