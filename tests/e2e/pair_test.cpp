@@ -333,6 +333,13 @@ TEST_F(Pair, SaysThatThereAreTwoPiholesThere) {
       << failed.errors;
   EXPECT_TRUE(contains(failed.errors, "config init --container NAME")) << failed.errors;
   expect_nothing_changed();
+  // Here, too.
+  test::write_text(nodes->ph2.config(), fmt::format("[node]\nstate_directory = \"{}\"\n", nodes->ph2.state()));
+  before = test::read_text(nodes->ph2.config());
+  const auto here = nodes->run(words({"--fingerprint", fingerprint(), "--first", "pull"}), {{"PATH", home / "bin" + ":/usr/bin:/bin"}});
+  EXPECT_EQ(here.exit_code, 4) << here.errors;
+  EXPECT_TRUE(contains(here.errors, "error: there are several Pi-holes here: /etc/pihole, container pihole (docker)")) << here.errors;
+  expect_nothing_changed();
 }
 
 TEST_F(Pair, SaysThatTheConfigurationCannotBeWritten) {
