@@ -82,7 +82,7 @@ bool rewrite(const SshAccount& account, const std::function<std::optional<std::s
 }  // namespace
 
 std::string how_to_serve(uid_t owner, gid_t group) {
-  const std::string daemon = "have root start `gravity-sync daemon` with the host";
+  std::string daemon = "have root start `gravity-sync daemon` with the host";
   // Peers are not to log in as root, under whatever name.
   if (owner == 0) return daemon;
   return fmt::format("{}, or make the account another name of the owner: sudo usermod --non-unique --uid {} --gid {} {}", daemon, owner,
