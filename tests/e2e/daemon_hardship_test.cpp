@@ -4,7 +4,6 @@
 
 #include <ctime>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "e2e/fleet.hpp"
 #include "support/gravity_editor.hpp"
@@ -19,11 +18,6 @@ namespace {
 
 class DaemonHardship : public TwoNodesTest {};
 
-std::uint64_t seed() {
-  const char* given = std::getenv("GSYNC_SEED");
-  return given ? std::stoull(given) : std::random_device{}();
-}
-
 nlohmann::json history_of(const PiholeDirectory& pihole, const std::vector<std::string>& options = {}) {
   std::vector<std::string> argv{paths::binary, "--config", pihole.config(), "history", "--json", "--limit", "1000"};
   argv.insert(argv.end(), options.begin(), options.end());
@@ -32,7 +26,7 @@ nlohmann::json history_of(const PiholeDirectory& pihole, const std::vector<std::
 
 /// The first is edited all the time, the second pulls from it and pushes to the third; any process of any daemon dies.
 TEST_F(DaemonHardship, KilledAtRandomMomentsWhileEditsGoOnAllEndUpTheSame) {
-  const auto number = seed();
+  const auto number = campaign_seed();
   SCOPED_TRACE(fmt::format("GSYNC_SEED={}", number));
   Random random(number);
   Fleet fleet(3);

@@ -2,11 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-#include <random>
-
 #include "e2e/fleet.hpp"
-#include "support/household.hpp"
 #include "support/two_nodes_test.hpp"
 
 namespace gsync::test {
@@ -72,34 +68,6 @@ TEST_F(DaemonSync, InAStarAnEditOnAnOuterPiholeReachesAllOthers) {
   }
   ASSERT_TRUE(fleet->in_step());
   EXPECT_TRUE(fleet->same());
-}
-
-/// Edits on both, and any process of either daemon dies.
-TEST_F(DaemonSync, KilledAtRandomMomentsNoEditOfEitherIsLost) {
-  const char* given = std::getenv("GSYNC_SEED");
-  const std::uint64_t number = given ? std::stoull(given) : std::random_device{}();
-  SCOPED_TRACE(fmt::format("GSYNC_SEED={}", number));
-  Random random(number);
-  const auto fleet = star(2, true);
-  ASSERT_TRUE(fleet->in_step());
-  const int kills = campaign() ? 200 : 16;
-  for (int i = 0; i < kills; ++i) {
-    auto& node = (*fleet)[static_cast<std::size_t>(i) % 2];
-    deny(node.pihole, fmt::format("edit{}.example", i));
-    // The moment is what is random; nothing is waited for.
-    std::this_thread::sleep_for(std::chrono::milliseconds(random.below(900)));
-    auto& daemon = *(*fleet)[random.below(2)].daemon;
-    const auto processes = daemon.processes();
-    const auto victim = processes.size() == 1 || random.one_in(3) ? processes.front() : processes[1 + random.below(processes.size() - 1)];
-    ::kill(victim, SIGKILL);
-    if (victim != daemon.pid()) continue;
-    ASSERT_TRUE(daemon.ended());
-    daemon.start();
-  }
-  ASSERT_TRUE(DaemonProcess::poll([&] { return static_cast<bool>(fleet->same()); })) << fleet->logs();
-  ASSERT_TRUE(fleet->in_step()) << fleet->logs();
-  for (int i = 0; i < kills; ++i)
-    for (std::size_t n = 0; n < 2; ++n) EXPECT_TRUE(denies((*fleet)[n].pihole, fmt::format("edit{}.example", i))) << i << " on " << n;
 }
 
 }  // namespace

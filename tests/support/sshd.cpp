@@ -65,7 +65,7 @@ pid_t parent_of(pid_t pid) {
   return parent;
 }
 
-void signal_descendants(pid_t ancestor, int number) {
+std::vector<pid_t> descendants_of(pid_t ancestor) {
   std::vector<std::pair<pid_t, pid_t>> all;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     auto name = entry.path().filename().string();
@@ -77,7 +77,12 @@ void signal_descendants(pid_t ancestor, int number) {
   for (std::size_t i = 0; i < found.size(); ++i)
     for (auto [pid, parent] : all)
       if (parent == found[i]) found.push_back(pid);
-  for (std::size_t i = 1; i < found.size(); ++i) ::kill(found[i], number);
+  found.erase(found.begin());
+  return found;
+}
+
+void signal_descendants(pid_t ancestor, int number) {
+  for (const auto pid : descendants_of(ancestor)) ::kill(pid, number);
 }
 
 const passwd* current_user() {
@@ -125,6 +130,10 @@ bool ChildProcess::ended() {
 
 void ChildProcess::signal_children(int number) const {
   if (pid_ > 0) signal_descendants(pid_, number);
+}
+
+std::vector<pid_t> ChildProcess::descendants() const {
+  return pid_ > 0 ? descendants_of(pid_) : std::vector<pid_t>();
 }
 
 void ChildProcess::stop() {
@@ -201,6 +210,15 @@ bool Sshd::start() {
     std::this_thread::sleep_for(2ms);
   }
   return false;
+}
+
+std::vector<pid_t> Sshd::running(const std::string& program) const {
+  auto pids = process_->descendants();
+  std::erase_if(pids, [&](pid_t pid) {
+    std::error_code gone;
+    return fs::read_symlink(fmt::format("/proc/{}/exe", pid), gone) != program;
+  });
+  return pids;
 }
 
 std::string Sshd::log() const {

@@ -26,6 +26,8 @@ class ChildProcess {
   bool ended();
   /// To all that it has started (sshd: the connections), not to the program itself.
   void signal_children(int number) const;
+  /// All that it has started, and what these have started.
+  std::vector<pid_t> descendants() const;
   void stop();
 
  private:
@@ -68,6 +70,8 @@ class Sshd {
   /// From now on those that there are hang.
   void stop_connections() const { process_->signal_children(SIGSTOP); }
   void stop() { process_->stop(); }
+  /// Of all that it has started, what runs this program.
+  std::vector<pid_t> running(const std::string& program) const;
 
  private:
   void write_configuration();
