@@ -118,7 +118,7 @@ TEST_F(DaemonKilled, WithItsAgentsAtRandomMomentsWhileTwoPiholesAreEditedNothing
   BusyResident second((*fleet)[1].pihole, seed + 1);
   Killer killer(*fleet, seed + 2);
   Random moments(seed + 3);
-  const int kills = campaign() ? 1000 : 12;
+  const int kills = campaign() ? 1000 : 6;
   for (int i = 0; i < kills; ++i) {
     // The moment is what is random; nothing is waited for.
     std::this_thread::sleep_for(std::chrono::milliseconds(moments.below(700)));
