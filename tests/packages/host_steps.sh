@@ -44,9 +44,17 @@ prepare() {
   ftl_pid >/tmp/ftl
   snapshot >/tmp/before
 }
+# The command of the README's quick start that begins so.
+readme() { sed -n "s|^    \(sudo $1 .*\)|\1|p" /source/README.md | head -n 1 | grep .; }
+# Its name of the package is another.
+install_package() {
+  local command package=/build/$1.deb
+  command=$(readme 'apt install') || return
+  [ "${command/.\/gravity-sync_*.deb/}" != "$command" ] && ${command/.\/gravity-sync_*.deb/$package} --yes --option Dpkg::Options::=--force-confold
+}
 # The stand-in's FTL answers at a port that the system chose.
 install_version() {
-  dpkg --force-confold -i "/build/$1.deb" && { [ "$1" = later ] || sed -i 's/^\[pihole\]$/&\ndns_port = 0/' /etc/gravity-sync/gravity-sync.toml; } &&
+  install_package "$1" && { [ "$1" = later ] || sed -i 's/^\[pihole\]$/&\ndns_port = 0/' /etc/gravity-sync/gravity-sync.toml; } &&
     grep -q '^dns_port = 0' /etc/gravity-sync/gravity-sync.toml
 }
 fingerprint() { ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d' ' -f2; }
@@ -60,7 +68,10 @@ pair_with_a_wrong_password() {
   ! ended >/tmp/said && grep -q "cannot log in to $1 as pi" /tmp/said && ! grep -q '^\[\[peer' /etc/gravity-sync/gravity-sync.toml
 }
 pair() {
-  at_a_terminal "gravity-sync pair pi@$1 --name ph1"
+  local command
+  command=$(readme 'gravity-sync pair') || return
+  [ "${command/192.168.1.2/}" != "$command" ] || return
+  at_a_terminal "${command/192.168.1.2/$1}"
   answer "$2" && answer '(yes or no)' yes && answer 'password:' "$password" && answer 'for sudo on' "$password" && answer 'Which is right?' there && ended
 }
 in_step() { within gravity-sync status --exit-code; }

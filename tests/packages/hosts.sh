@@ -28,11 +28,11 @@ edits_arrive() { edit_arrives ph1 ph2 "$1-from-ph1.example" && edit_arrives ph2 
 
 check 'each has a Pi-hole' step ph1 prepare ph1
 check 'of its own' step ph2 prepare ph2
-check 'the package installs on both' both install_version first
+check 'the package installs on both, by the command of the README' both install_version first
 fingerprint=$(step ph1 fingerprint)
 check 'pair refuses another host key than the one that was named' step ph2 pair_with_a_wrong_fingerprint "$address_ph1"
 check 'pair says that a password is wrong' step ph2 pair_with_a_wrong_password "$address_ph1" "$fingerprint"
-check 'pair connects the two: fingerprint, password of ssh, password of sudo, which is right' step ph2 pair "$address_ph1" "$fingerprint"
+check 'pair, as the README has it, connects the two: fingerprint, password of ssh, password of sudo, which is right' step ph2 pair "$address_ph1" "$fingerprint"
 check 'both are in step' step ph2 in_step
 check 'an edit on either arrives on the other' edits_arrive one
 check "the key of one gives no shell on the other" step ph2 key_opens_nothing "$address_ph1"

@@ -7,7 +7,8 @@ source_directory=$(cd "$(dirname "$0")/../.." && pwd)
 
 usage() {
   cat <<'END'
-usage: tests/packages/run.sh [--release NAME] [--root DIRECTORY] [--build DIRECTORY] [--only WHAT] DIST
+usage: tests/packages/run.sh [--release NAME] [--root DIRECTORY] [--build DIRECTORY] [--only WHAT]
+                             [--previous FILE] DIST
 
 DIST is a directory with what packaging/deb.sh and packaging/tarball.sh made for this machine: gravity-sync_*.deb and, if it is to be tried,
 gravity-sync-*.tar.gz. A Debian is made with debootstrap and booted by tests/systemd/run.sh, with a Pi-hole and a stand-in for its FTL, which
@@ -18,20 +19,22 @@ network between them, are connected by `gravity-sync pair`, edited, upgraded one
   --root DIRECTORY   keep the root there and use it again
   --build DIRECTORY  where tests/ftl-stand-in and tests/make-pihole are (build in the checkout)
   --only WHAT        one (system), or two
+  --previous FILE    a .deb of an earlier version: the two systems have it first; else they have the same as the later version, under another number
   --help             this text
 
 MIRROR names the Debian mirror. Needs root. Where this machine cannot boot a system in namespaces it says so, and exits with 77.
 END
 }
 
-release=bookworm root='' build=$source_directory/build dist='' only='one two'
+release=bookworm root='' build=$source_directory/build dist='' only='one two' previous=''
 while [ $# -gt 0 ]; do
   case $1 in
-    --release | --root | --build | --only) [ $# -ge 2 ] || { usage >&2; exit 2; } ;;&
+    --release | --root | --build | --only | --previous) [ $# -ge 2 ] || { usage >&2; exit 2; } ;;&
     --release) release=$2; shift ;;
     --root) root=$2; shift ;;
     --build) build=$2; shift ;;
     --only) only=$2; shift ;;
+    --previous) previous=$(readlink -e "$2") || fail "there is no $2"; shift ;;
     --help | -h) usage; exit 0 ;;
     -*) say "tests/packages/run.sh: what is '$1'?"; usage >&2; exit 2 ;;
     *) dist=$1 ;;
@@ -85,4 +88,5 @@ echo '# A later version says more.' >>"$stage/later/etc/gravity-sync/gravity-syn
 dpkg-deb --build --root-owner-group "$stage/later" "$stage/later.deb" >/dev/null
 rm -r "$stage/later"
 case $only in *one*) "$source_directory/tests/systemd/run.sh" --build "$stage" --checks tests/packages/checks.sh "$root" ;; esac
+[ -z "$previous" ] || cp "$previous" "$stage/first.deb"
 case $only in *two*) "$source_directory/tests/packages/hosts.sh" "$stage" "$root" ;; esac
