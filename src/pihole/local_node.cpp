@@ -425,9 +425,14 @@ model::Base LocalNode::base(const std::string& peer) {
 
 void LocalNode::intend(const std::string& peer, const model::Intent& intent) {
   impl_->require_lock();
-  if (impl_->describe().digests != intent.expected)
+  // What is remembered must be what was planned for: an edit between a look and the reading would be in this node's base and not in the
+  // other's.
+  const auto lists_now = lists();
+  const auto records_now = records();
+  const auto blocklist_now = blocklist();
+  if (model::digest_of(lists_now) != intent.expected.lists || impl_->describe().digests != intent.expected)
     throw Error(ErrorCode::conflict, fmt::format("{} has changed since the sync was planned", impl_->name()), "run it again");
-  impl_->book().intend(peer, intent, lists(), records(), blocklist());
+  impl_->book().intend(peer, intent, lists_now, records_now, blocklist_now);
 }
 
 void LocalNode::catch_up(const std::string& peer) {
