@@ -124,13 +124,15 @@ pair_again() {
 }
 same_ftl() { [ "$(ftl_pid)" = "$(cat /tmp/ftl)" ]; }
 unpair() {
-  at_a_terminal "gravity-sync unpair ph1 --admin pi@$1 --identity /root/admin_key"
-  answer 'for sudo on' "$password" && ended && ! grep -q '^\[\[peer' /etc/gravity-sync/gravity-sync.toml
+  # The peer is named by what `pair` was given.
+  at_a_terminal "gravity-sync unpair $1 --admin pi@$1 --identity /root/admin_key"
+  answer 'for sudo on' "$password" && ended || return
+  ! grep -q '^\[\[peer' /etc/gravity-sync/gravity-sync.toml || return
   rm /root/admin_key /root/admin_key.pub
 }
 knows_nobody() { ! grep -q ssh-ed25519 /var/lib/gravity-sync-peers/.ssh/authorized_keys; }
 purge() {
-  gravity-sync purge --yes && dpkg --purge gravity-sync
+  gravity-sync purge --yes && dpkg --purge gravity-sync || return
   rm -rf /home/pi/.ssh
 }
 # What sudo remembers is sudo's.
