@@ -153,7 +153,8 @@ class Purge {
     ::unlink(account.authorized_keys().c_str());
     ::rmdir(ssh_directory.c_str());
     ::rmdir(account.home.c_str());
-    const auto result = util::run({.argv = {"userdel", ssh_account_name}}, util::Deadline::in(std::chrono::seconds(60)));
+    // Also while a peer is logged in: it gets nothing from a daemon that is gone, and cannot come again.
+    const auto result = util::run({.argv = {"userdel", "--force", ssh_account_name}}, util::Deadline::in(std::chrono::seconds(60)));
     if (result.exit_code != 0) left_.push_back(fmt::format("the account {}: {}", ssh_account_name, util::words_of(result)));
   }
 

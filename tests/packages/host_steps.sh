@@ -127,13 +127,16 @@ unpair() {
   # The peer is named by what `pair` was given.
   at_a_terminal "gravity-sync unpair $1 --admin pi@$1 --identity /root/admin_key"
   answer 'for sudo on' "$password" && ended || return
-  ! grep -q '^\[\[peer' /etc/gravity-sync/gravity-sync.toml || return
-  rm /root/admin_key /root/admin_key.pub
+  ! grep -q '^\[\[peer' /etc/gravity-sync/gravity-sync.toml
+}
+pair_once_more() {
+  at_a_terminal "gravity-sync pair pi@$1 --identity /root/admin_key --fingerprint $2 --first there"
+  answer 'for sudo on' "$password" && ended && in_step
 }
 knows_nobody() { ! grep -q ssh-ed25519 /var/lib/gravity-sync-peers/.ssh/authorized_keys; }
 purge() {
   gravity-sync purge --yes && dpkg --purge gravity-sync || return
-  rm -rf /home/pi/.ssh
+  rm -rf /home/pi/.ssh /root/admin_key /root/admin_key.pub
 }
 # What sudo remembers is sudo's.
 nothing_is_left() { diff /tmp/before <(snapshot | grep -v -e ^/var/lib/sudo/lectured/ -e /.sudo_as_admin_successful); }

@@ -47,7 +47,9 @@ check 'and both go on' edits_arrive three
 check 'FTL was not restarted on either' both same_ftl
 check 'unpair takes it back on both' step ph2 unpair "$address_ph1"
 check 'which the other sees' step ph1 knows_nobody
-check 'purge takes everything away' both purge
+check 'both are connected again' step ph2 pair_once_more "$address_ph1" "$fingerprint"
+check 'and go on' edits_arrive four
+check 'purge takes everything away, while they are connected' both purge
 check 'no file and no account is left on either' both nothing_is_left
 check 'FTL was not restarted on either' both same_ftl
 # shellcheck disable=SC2154  # of check.sh
