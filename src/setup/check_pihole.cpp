@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <system_error>
 
 #include "gsync/pihole/ftl.hpp"
@@ -87,6 +88,10 @@ std::string how_to_start_ftl(const pihole::Installation& installation) {
          "where only its directory can be seen)";
 }
 
+bool is_there(const std::string& path) {
+  return ::access(path.c_str(), F_OK) == 0 || errno != ENOENT;
+}
+
 void check_access(Findings& all, const std::string& path, int access, const char* what) {
   if (::access(path.c_str(), access) == 0) return;
   all.push_back(wrong(files_subject, fmt::format("{} cannot be {}: {}", path, what, std::generic_category().message(errno)),
@@ -119,8 +124,9 @@ std::string directory_of(const std::string& path) {
   return path.substr(0, path.rfind('/') + 1);
 }
 
-/// Room for a second database and what a run keeps.
-Finding check_space(const std::string& directory, std::uint64_t needed) {
+/// Room for a second database and what a run keeps, where a directory that is not there yet will be.
+Finding check_space(std::string directory, std::uint64_t needed) {
+  while (directory.size() > 1 && !is_there(directory)) directory = std::filesystem::path(directory).parent_path();
   struct statvfs fs {};
   if (::statvfs(directory.c_str(), &fs) != 0)
     return wrong(disk_subject, fmt::format("the free space of {} cannot be told", directory), "does it exist?");
@@ -163,7 +169,8 @@ Findings check_files(const pihole::Installation& installation, const std::string
   check_access(all, directory_of(installation.gravity_database), R_OK | W_OK | X_OK, "written to");
   check_access(all, installation.gravity_database, R_OK | W_OK, "read and written");
   if (installation.generation == pihole::Generation::v6) check_access(all, installation.toml_path(), R_OK, "read");
-  check_access(all, state_directory, R_OK | W_OK | X_OK, "written to");
+  // One that is not there yet is made by the first command of root's.
+  if (is_there(state_directory)) check_access(all, state_directory, R_OK | W_OK | X_OK, "written to");
   check_own_directory(all, state_directory, installation.owner);
   check_own_directory(all, directory_of(installation.gravity_database) + ".gravity-sync", installation.owner);
   if (all.empty()) all.push_back(good(files_subject, "all that is needed can be read and written"));

@@ -129,6 +129,11 @@ TEST_F(Doctor, ChangesNothingOnAFreshHost) {
   const auto result =
       util::run({.argv = {test::paths::binary, "--config", pihole.config(), "doctor"}}, util::Deadline::in(std::chrono::seconds(60)));
   EXPECT_TRUE(contains(result.output, "sudo gravity-sync key")) << result.output;
+  // A host on which nothing was done yet can be paired with: `pair` asks its doctor first.
+  for (const std::string subject : {"files", "disk"}) {
+    EXPECT_TRUE(contains(result.output, "ok     " + subject + ": ")) << result.output;
+    EXPECT_FALSE(contains(result.output, "wrong  " + subject + ": ")) << result.output;
+  }
   EXPECT_EQ(test::files_below({pihole.root()}), before);
 }
 
