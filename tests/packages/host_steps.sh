@@ -130,7 +130,7 @@ unpair() {
   ! grep -q '^\[\[peer' /etc/gravity-sync/gravity-sync.toml
 }
 pair_once_more() {
-  at_a_terminal "gravity-sync pair pi@$1 --identity /root/admin_key --fingerprint $2 --first there"
+  at_a_terminal "gravity-sync pair pi@$1 --identity /root/admin_key --fingerprint $2 --first both"
   answer 'for sudo on' "$password" && ended && in_step
 }
 knows_nobody() { ! grep -q ssh-ed25519 /var/lib/gravity-sync-peers/.ssh/authorized_keys; }
