@@ -25,9 +25,10 @@ void fields(Archive& a, FileId& f) {
   a(f.device, f.inode);
 }
 
-/// Makes the lists what they should be, in a publish of its own.
-void publish_lists(const Parts& parts, model::Change change, const model::Lists& wanted, const model::Records& records) {
-  const auto& now = parts.live_state.content();
+/// Makes the lists what they should be, in a publish of its own. `now` is what `wanted` was made of: an edit since then must end in a
+/// conflict, as it is not in `wanted`.
+void publish_lists(const Parts& parts, model::Change change, const LiveContent& now, const model::Lists& wanted,
+                   const model::Records& records) {
   change.action = model::Action::sync;
   change.force = true;  // what is brought was accepted once
   change.expected.lists = now.summary.lists;
@@ -90,7 +91,7 @@ void catch_up(const Parts& parts, const std::string& peer, const model::Records&
   change.pair = peer;
   change.records = std::move(rest->records);
   change.conflicts = std::move(rest->conflicts);
-  publish_lists(parts, std::move(change), rest->lists, records);
+  publish_lists(parts, std::move(change), now, rest->lists, records);
 }
 
 void notice_gravity_swap(replica::StateStore& state, const std::string& live_path, const replica::Identity& before,
@@ -123,7 +124,7 @@ bool bring_back(const Parts& parts, const model::Records& records) {
       const auto& now = parts.live_state.content();
       const auto fit = model::fit_of(now.summary.capabilities);
       if (const auto lists = model::brought_back(before, now.rows.lists, replaced, change.conflicts, fit))
-        publish_lists(parts, std::move(change), *lists, records);
+        publish_lists(parts, std::move(change), now, *lists, records);
     }
   } catch (const Error& error) {
     if (error.code() == ErrorCode::busy || error.code() == ErrorCode::conflict) throw;  // the next run does it

@@ -1,58 +1,134 @@
-// What a LocalNode remembers for a sync both ways while somebody edits.
+// What a LocalNode does for a sync both ways while somebody edits: the edit comes at each operation on files in turn.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
-#include <atomic>
-#include <chrono>
 #include <string>
-#include <thread>
 
+#include "gsync/model/diff.hpp"
 #include "gsync/util/error.hpp"
 #include "support/node_fixture.hpp"
 #include "support/sql.hpp"
+#include "support/watched_file_ops.hpp"
 
 namespace gsync::test {
 namespace {
 
-/// Else an edit in between would be in the base of this node and not in the other's, and the next merge would take it for one of the other.
-TEST(LocalNodeIntent, RemembersNothingButWhatWasPlannedForWhileSomebodyEdits) {
-  LocalFixture here;
-  std::atomic<bool> stopping{false};
-  std::thread person([&] {
-    for (int i = 0; !stopping; ++i) {
-      Sql(here.directory.gravity())
-          .try_execute(i % 2 == 0 ? "INSERT INTO domainlist (type, domain) VALUES (1, 'on-and-off.example')"
-                                  : "DELETE FROM domainlist WHERE domain = 'on-and-off.example'");
-      // At times too fast for an intent, at times slow enough.
-      std::this_thread::sleep_for(std::chrono::milliseconds(i * 37 % 200));
-    }
-  });
-  const std::string peer(32, 'c');
-  int remembered = 0;
-  int wrong = 0;
-  const auto deadline = util::Deadline::in(std::chrono::seconds(4));
-  while (!deadline.passed()) {
-    try {
-      const auto info = here.node->lock(util::Deadline::in(std::chrono::seconds(5)));
-      model::Intent intent;
-      intent.id = "base";
-      intent.expected = info.digests;
-      intent.components = {};
-      here.node->intend(peer, intent);
-      here.node->settle(peer, {"base", false, "ph9", {peer, "ph9"}, {}});
-      ++remembered;
-      if (here.node->pair(peer).lists != info.digests.lists) ++wrong;
-    } catch (const Error& error) {
-      EXPECT_TRUE(error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy) << error.what();
-    }
-    here.node->unlock();
+constexpr const char* insert = "INSERT INTO domainlist (type, domain) VALUES (1, 'edited.example')";
+constexpr const char* erase = "DELETE FROM domainlist WHERE domain = 'edited.example'";
+const std::string peer(32, 'c');
+
+class LocalNodeIntent : public testing::Test {
+ protected:
+  LocalNodeIntent() : here_({}, std::make_unique<WatchedFileOps>()) {}
+
+  WatchedFileOps& files() { return dynamic_cast<WatchedFileOps&>(*here_.files); }
+  void watch(const std::function<void(const WatchedFileOps::Call&)>& watch) { files().before = watch; }
+  void watch_no_more() {
+    files().before = [](const auto&) {};
   }
-  stopping = true;
-  person.join();
-  fmt::print("{} intents were remembered, {} of them wrong\n", remembered, wrong);
-  EXPECT_GT(remembered, 0);
-  EXPECT_EQ(wrong, 0);
+  /// False where the node has the database locked at the moment.
+  bool edit(const char* statement) const {
+    return Sql(here_.directory.gravity(), Sql::Mode::read_write, std::chrono::milliseconds(0)).try_execute(statement) == SQLITE_OK;
+  }
+  std::int64_t count_of(const char* domain) const {
+    return number(here_.directory.gravity(), fmt::format("SELECT count(*) FROM domainlist WHERE domain = '{}'", domain));
+  }
+  model::NodeInfo lock() { return here_.node->lock(util::Deadline::in(std::chrono::seconds(5))); }
+  /// Denies a name.
+  model::Intent intent() {
+    model::Intent intent;
+    intent.id = "base";
+    intent.expected = here_.node->describe().digests;
+    model::Row row;
+    row.groups = {model::default_group_key()};
+    intent.rows.push_back({{model::Table::domain, model::kind::deny_exact, "intended.example"}, {}, row});
+    return intent;
+  }
+
+  LocalFixture here_;
+};
+
+/// Else an edit in between would be in the base of this node and not in the other's, and the next merge would take it for one of the other.
+TEST_F(LocalNodeIntent, RemembersNothingButWhatWasPlannedForWhenSomebodyEditsAndTakesItBack) {
+  auto planned = intent();
+  planned.rows.clear();
+  int remembered = 0;
+  int refused = 0;
+  bool all = false;
+  for (int first = 0; !all; ++first) {
+    ASSERT_LT(first, 200);
+    for (int second = first + 1; second <= first + 12; ++second) {
+      int count = 0;
+      lock();
+      watch([&](const auto&) {
+        if (count == first) edit(insert);
+        if (count == second) edit(erase);
+        ++count;
+      });
+      try {
+        here_.node->intend(peer, planned);
+        all = count <= first;
+        watch_no_more();
+        here_.node->settle(peer, {"base", false, "ph9", {peer, "ph9"}, {}});
+        EXPECT_EQ(here_.node->pair(peer).lists, planned.expected.lists) << first << " " << second;
+        ++remembered;
+      } catch (const Error& error) {
+        EXPECT_TRUE(error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy) << error.what();
+        ++refused;
+      }
+      watch_no_more();
+      edit(erase);
+      here_.node->forget(peer, true);
+      here_.node->unlock();
+    }
+  }
+  fmt::print("{} remembered, {} refused\n", remembered, refused);
+  EXPECT_GT(refused, 0);
+}
+
+/// What is still to be done of a sync that was interrupted takes nothing back that somebody does meanwhile.
+TEST_F(LocalNodeIntent, IsCaughtUpWithWithoutAnEditBeingTakenBack) {
+  bool all = false;
+  int during = 0;
+  for (int n = 0; !all; ++n) {
+    ASSERT_LT(n, 500);
+    lock();
+    ASSERT_TRUE(edit("DELETE FROM domainlist WHERE domain = 'intended.example'"));
+    ASSERT_TRUE(edit(insert));
+    here_.node->intend(peer, intent());
+    int count = 0;
+    bool deleted = false;
+    std::string where;
+    watch([&](const WatchedFileOps::Call& call) {
+      if (count++ < n || deleted) return;
+      deleted = edit(erase);
+      where = call.operation + " " + call.name;
+    });
+    bool done = false;
+    for (int attempt = 0; !done && attempt < 5; ++attempt) {
+      try {
+        here_.node->catch_up(peer);
+        done = true;
+      } catch (const Error& error) {
+        ASSERT_TRUE(error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy) << error.what();
+      }
+    }
+    watch_no_more();
+    EXPECT_TRUE(done) << n;
+    EXPECT_EQ(count_of("intended.example"), 1) << n;
+    if (deleted) {
+      ++during;
+      EXPECT_EQ(count_of("edited.example"), 0) << n << ", before " << where;
+    } else {
+      all = true;
+    }
+    edit(erase);
+    here_.node->forget(peer, true);
+    here_.node->unlock();
+  }
+  EXPECT_GT(during, 10);
 }
 
 }  // namespace

@@ -180,6 +180,29 @@ TEST_F(Synchronise, MergesAgainWhenSomebodyEditsInTheMiddle) {
   EXPECT_GT(edits, 0);
 }
 
+/// Else it would be given to the other, and be in one of the two bases only: deleted at once, and back with the next sync.
+TEST_F(Synchronise, DoesNotGiveAwayAnEditThatIsTakenBackAtOnce) {
+  begin_in_step();
+  b.add_domain("new.b.example");
+  const auto before = a.lists_now;
+  bool edited = false;
+  a.on_call = [&](const std::string& call) {
+    if (call == "lists" && !edited) {
+      a.add_domain("not.for.long.example");
+      edited = true;
+    } else if (call == "intend") {
+      a.lists_now = before;
+    }
+  };
+  sync();
+  a.on_call = nullptr;
+  EXPECT_TRUE(edited);
+  EXPECT_FALSE(b.lists_now.contains({model::Table::domain, model::kind::deny_exact, "not.for.long.example"}));
+  sync();
+  expect_same();
+  EXPECT_FALSE(a.lists_now.contains({model::Table::domain, model::kind::deny_exact, "not.for.long.example"}));
+}
+
 TEST_F(Synchronise, OfANodeThatLostItsBooksDerivesNoDeletion) {
   begin_in_step();
   b.books.clear();
