@@ -9,6 +9,7 @@
 #include "bulk.hpp"
 #include "checks.hpp"
 #include "connection.hpp"
+#include "gsync/model/list_buckets.hpp"
 #include "hello.hpp"
 
 namespace gsync::protocol {
@@ -34,6 +35,7 @@ class Service {
   void await_request();
   bool take_change();
   void handle(const Message& request);
+  void lists(const ListsRequest& request);
   void lock(const LockRequest& request);
   void blocklist_rows(const Message& request);
   void copy();
@@ -150,7 +152,7 @@ void Service::handle(const Message& request) {
       if (options_.unlocked) options_.unlocked();
       return;
     case MessageType::lists:
-      return answer(node_.lists());
+      return lists(parse<ListsRequest>(connection_, request));
     case MessageType::records:
       return answer(node_.records());
     case MessageType::blocklist:
@@ -189,6 +191,13 @@ void Service::handle(const Message& request) {
     default:
       connection_.violation(fmt::format("a message of type {} as a request", static_cast<int>(request.type)));
   }
+}
+
+void Service::lists(const ListsRequest& request) {
+  const auto lists = node_.lists();
+  model::ListsBeside found;
+  believed([&] { found = model::beside(lists, request.buckets); });
+  answer(found);
 }
 
 void Service::lock(const LockRequest& request) {

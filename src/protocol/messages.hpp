@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
@@ -72,11 +73,11 @@ constexpr std::size_t limit_of(std::uint8_t type) {
       return max_frame;
     case MessageType::error:
     case MessageType::abort:
+    case MessageType::lists:
       return 64u << 10;
     case MessageType::describe:
     case MessageType::lock:
     case MessageType::unlock:
-    case MessageType::lists:
     case MessageType::records:
     case MessageType::blocklist:
     case MessageType::copy:
@@ -93,6 +94,15 @@ constexpr std::size_t limit_of(std::uint8_t type) {
       return 1024;
   }
   return no_such_type;
+}
+
+/// Digests of the buckets of what the client has already; none: of nothing.
+struct ListsRequest {
+  std::vector<std::uint32_t> buckets;
+};
+template <class Archive>
+void fields(Archive& a, ListsRequest& r) {
+  a(r.buckets);
 }
 
 struct LockRequest {

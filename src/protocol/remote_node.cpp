@@ -5,6 +5,7 @@
 #include "bulk.hpp"
 #include "checks.hpp"
 #include "connection.hpp"
+#include "gsync/model/list_buckets.hpp"
 #include "hello.hpp"
 
 namespace gsync::protocol {
@@ -223,8 +224,27 @@ void RemoteNode::unlock() {
 }
 
 model::Lists RemoteNode::lists() {
-  return impl_->call(
-      [&] { return impl_->ask<model::Lists>(MessageType::lists, {}, [](const auto& lists) { model::check_lists(lists); }); });
+  return lists_beside({});
+}
+
+model::Lists RemoteNode::lists_beside(const model::Lists& known) {
+  auto ask = [&](std::size_t buckets) {
+    ListsRequest request;
+    if (buckets != 0) request.buckets = model::bucket_digests(known, buckets);
+    auto answer = impl_->ask<model::ListsBeside>(MessageType::lists, util::encode(request));
+    std::optional<model::Lists> lists;
+    impl_->believed([&] {
+      lists = model::completed(known, buckets, std::move(answer));
+      if (lists) model::check_lists(*lists);
+    });
+    return lists;
+  };
+  return impl_->call([&] {
+    if (!known.empty())
+      if (auto lists = ask(model::buckets_for(known.size()))) return std::move(*lists);
+    if (auto lists = ask(0)) return std::move(*lists);
+    impl_->connection_.violation("lists of another digest than it says");
+  });
 }
 
 model::Records RemoteNode::records() {

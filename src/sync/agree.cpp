@@ -43,16 +43,17 @@ void settle_both(model::Node& first, const model::NodeInfo& first_info, model::N
 void agree(model::Node& first, const model::NodeInfo& first_info, model::Node& second, const model::NodeInfo& second_info,
            const model::Components& components) {
   const auto wanted = agreeable(first_info, second_info, components);
+  const auto lists = first.lists();
   model::Intent intent;
-  intent.id = base_id(first.pair(second_info.node_id), second.pair(first_info.node_id), first.lists(), first.records(),
+  intent.id = base_id(first.pair(second_info.node_id), second.pair(first_info.node_id), lists, first.records(),
                       model::compiled_sets(first.blocklist()));
   intent.components = wanted;
   const auto fit = model::common_fit(first_info, second_info);
   intent.expected = first_info.digests;
-  intent.only_here = model::unfit(first.lists(), fit);
+  intent.only_here = model::unfit(lists, fit);
   first.intend(second_info.node_id, intent);
   intent.expected = second_info.digests;
-  intent.only_here = model::unfit(second.lists(), fit);
+  intent.only_here = model::unfit(second.lists_beside(lists), fit);
   second.intend(first_info.node_id, intent);
   settle_both(first, first_info, second, second_info, intent.id, false);
 }

@@ -51,7 +51,7 @@ void compare_lists(model::Node& here, model::Node& there, const model::Component
   model::Lists there_lists;
   if ((other_lists && (components.lists || other_blocklist)) || (left_out && components.lists)) {
     here_lists = here.lists();
-    there_lists = there.lists();
+    there_lists = there.lists_beside(here_lists);
   }
   if (components.lists) {
     for (const auto& key : model::unfit(here_lists, fit)) result.unfit.push_back({key, true});

@@ -202,13 +202,15 @@ void Replication::read_lists_and_blocklist(model::NodeState& source, model::Node
   const bool need_blocklist = wanted.blocklist && blocklist_differs;
   if (!(wanted.lists && other_lists) && !need_blocklist) return;
 
-  begin_step(options_, fmt::format("reading the lists of {}", target_.label()));
-  target.lists = target_.lists();
-  if (other_lists) {
-    begin_step(options_, fmt::format("reading the lists of {}", source_.label()));
+  begin_step(options_, fmt::format("reading the lists of {} and {}", source_.label(), target_.label()));
+  // The near side's first, so that of the far side's only what differs has to travel.
+  if (options_.action == model::Action::push) {
     source.lists = source_.lists();
+    target.lists = target_.lists_beside(source.lists);
+    if (!other_lists) source.lists = target.lists;
   } else {
-    source.lists = target.lists;
+    target.lists = target_.lists();
+    source.lists = other_lists ? source_.lists_beside(target.lists) : target.lists;
   }
   // Equal digests: every adlist that has compiled rows is on both with the same ones, so none of them can go.
   if (!blocklist_differs) return;

@@ -53,7 +53,7 @@ class TwoWay {
   bool finish_interrupted();
   void read_both(Merged& merged);
   void read_records(Merged& merged);
-  model::Lists lists_described(model::Node& node, const model::NodeInfo& info) const;
+  model::Lists lists_described(model::Node& node, const model::NodeInfo& info, const model::Lists& known) const;
   Merged merge();
   void merge_with_base(Merged& merged, const model::Base& base);
   void start_from_nothing(Merged& merged);
@@ -209,8 +209,8 @@ void TwoWay::read_records(Merged& merged) {
 }
 
 /// An edit after the description that is taken back before the intent would go to the other, and be in one base only.
-model::Lists TwoWay::lists_described(model::Node& node, const model::NodeInfo& info) const {
-  auto lists = node.lists();
+model::Lists TwoWay::lists_described(model::Node& node, const model::NodeInfo& info, const model::Lists& known) const {
+  auto lists = node.lists_beside(known);
   if (!options_.dry_run && model::digest_of(lists) != info.digests.lists)
     throw Error(ErrorCode::conflict, fmt::format("{} was edited while it was compared", node.label()), "run it again");
   return lists;
@@ -220,13 +220,13 @@ void TwoWay::read_both(Merged& merged) {
   merged.here.info = here_info_;
   merged.there.info = there_info_;
   begin_step(options_, fmt::format("reading {}", here_.label()));
-  merged.here.lists = lists_described(here_, here_info_);
+  merged.here.lists = lists_described(here_, here_info_, {});
   merged.here.blocklist = here_.blocklist();
   const bool other_lists = lists_differ(here_info_, there_info_);
   const bool other_blocklist = blocklists_differ(here_info_, there_info_);
   begin_step(options_, fmt::format("reading {}", there_.label()));
   // Adlists that go take their compiled rows with them, so these are counted wherever lists differ.
-  merged.there.lists = other_lists || other_blocklist ? lists_described(there_, there_info_) : merged.here.lists;
+  merged.there.lists = other_lists || other_blocklist ? lists_described(there_, there_info_, merged.here.lists) : merged.here.lists;
   merged.there.blocklist = other_lists || other_blocklist ? there_.blocklist() : merged.here.blocklist;
   read_records(merged);
 }

@@ -5,6 +5,7 @@
 #include "fuzz/wire.hpp"
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/error.hpp"
+#include "support/fake_node.hpp"
 #include "support/memory_stream.hpp"
 
 namespace gsync::fuzz {
@@ -102,6 +103,7 @@ constexpr Question questions[] = {
       node.intend(us, an_intent(node.lock(util::Deadline::in(std::chrono::seconds(1)))));
       node.settle(us, {std::string(32, '5'), false, "ph1", {us, "ph2"}, {}});
     },
+    [](model::Node& node) { model::check_lists(node.lists_beside(test::FakeNode("ph2").lists_now)); },
 };
 
 }  // namespace

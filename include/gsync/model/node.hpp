@@ -37,6 +37,8 @@ class Node {
 
   /// What people edit, read from live in short steps. Error{busy} when somebody edits without pause.
   virtual Lists lists() = 0;
+  /// The same for a caller who has `known`, whatever that is: rows that are equal there need not travel, and have the dates that they have there.
+  virtual Lists lists_beside(const Lists& /*known*/) { return lists(); }
   virtual Records records() = 0;
   /// The compiled sets' digests and statistics. May bring the shadow up to live.
   virtual Blocklist blocklist() = 0;

@@ -55,6 +55,7 @@ class RemoteNode final : public model::Node {
   model::NodeInfo lock(util::Deadline deadline) override;
   void unlock() override;
   model::Lists lists() override;
+  model::Lists lists_beside(const model::Lists& known) override;
   model::Records records() override;
   model::Blocklist blocklist() override;
   std::unique_ptr<model::BlocklistReader> blocklist_rows(const std::vector<model::BlocklistWish>& wishes) override;

@@ -60,6 +60,27 @@ TEST_F(Conversation, EveryAnswerIsWhatTheNodeSaid) {
   EXPECT_THAT(node_.calls, ElementsAre("describe", "lists", "records", "blocklist"));
 }
 
+TEST_F(Conversation, OfListsThatTheClientHasNearlyOnlyWhatDiffersTravels) {
+  for (int i = 0; i < 2'000; ++i) node_.add_domain("host" + std::to_string(i * 7919 % 1'000'003) + ".example.com");
+  auto known = node_.lists_now;
+  node_.add_domain("new.example.com", "added since");
+  node_.lists_now.erase(std::prev(node_.lists_now.end()));
+  const auto before = remote().bytes_sent() + remote().bytes_received();
+  EXPECT_TRUE(alike(remote().lists_beside(known), node_.lists_now));
+  const auto little = remote().bytes_sent() + remote().bytes_received() - before;
+  EXPECT_TRUE(alike(remote().lists(), node_.lists_now));
+  const auto all = remote().bytes_sent() + remote().bytes_received() - before - little;
+  EXPECT_LT(little * 5, all);
+}
+
+TEST_F(Conversation, ListsComeOutWhateverTheClientHas) {
+  FakeNode other("ph2");
+  other.add_domain("other.example");
+  EXPECT_TRUE(alike(remote().lists_beside(other.lists_now), node_.lists_now));
+  EXPECT_TRUE(alike(remote().lists_beside(node_.lists_now), node_.lists_now));
+  EXPECT_TRUE(alike(remote().lists_beside({}), node_.lists_now));
+}
+
 TEST_F(Conversation, CarriesWhatIsOnlyInADamagedNodesDescription) {
   node_.info.damaged = true;
   node_.info.damage = "*** in database main ***\nPage 7: btreeInitPage() returns error code 11";

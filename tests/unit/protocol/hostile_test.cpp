@@ -6,6 +6,7 @@
 
 #include "../src/protocol/hello.hpp"
 #include "../src/protocol/messages.hpp"
+#include "gsync/model/list_buckets.hpp"
 #include "served.hpp"
 
 /// Far sides that speak the protocol's words and mean no good. They are canned: bytes that were made before, so that nothing here waits.
@@ -246,7 +247,15 @@ TEST(HostileAnswers, EndTheConnection) {
   EXPECT_EQ(records({model::RecordLines{"10.0.0.1 a.lan\ndhcp-script=/x"}, std::nullopt, std::nullopt}).code(), ErrorCode::refused);
   EXPECT_EQ(records({std::nullopt, model::RecordLines{"a.lan,b.lan\nconf-file=/x"}, std::nullopt}).code(), ErrorCode::refused);
 
-  EXPECT_PROTOCOL_ERROR(client_hears(frame_of(MessageType::answer, model::Lists{}), [](RemoteNode& r) { r.lists(); }), "default group");
+  auto lists = [&](const model::ListsBeside& value) {
+    return client_hears(frame_of(MessageType::answer, value), [](RemoteNode& r) { r.lists(); });
+  };
+  EXPECT_PROTOCOL_ERROR(lists({model::digest_of(model::Lists{}), {}, {}}), "default group");
+  EXPECT_PROTOCOL_ERROR(lists({}), "another digest");
+  auto beside = [&](const model::ListsBeside& value) {
+    return client_hears(frame_of(MessageType::answer, value), [](RemoteNode& r) { r.lists_beside({{model::default_group_key(), {}}}); });
+  };
+  EXPECT_PROTOCOL_ERROR(beside({{}, {77}, {}}), "buckets that there are not");
   auto blocklist = [&](const model::Blocklist& value) {
     return client_hears(frame_of(MessageType::answer, value), [](RemoteNode& r) { r.blocklist(); });
   };
