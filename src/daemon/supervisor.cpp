@@ -16,6 +16,7 @@
 #include "gsync/daemon/metrics.hpp"
 #include "gsync/pihole/ftl.hpp"
 #include "gsync/util/file_ops.hpp"
+#include "gsync/util/memory.hpp"
 #include "supervisor_loop.hpp"
 
 namespace gsync::daemon {
@@ -107,6 +108,7 @@ Supervisor::Supervisor(const SupervisorParts& parts)
 void Supervisor::run() {
   say(Level::info, "started", fmt::format("gravity-sync {} serves {} with {} peer(s)", parts_.software, parts_.name, workers_.size()));
   notify("READY=1");
+  util::give_memory_back();
   while (!(stopping_ && all_ended())) turn();
   say(Level::info, "stopped", "stopped");
 }

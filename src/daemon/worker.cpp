@@ -133,6 +133,7 @@ void Worker::converse() {
     if (wanted_) {
       wanted_ = false;
       turn();
+      util::give_memory_back();
       continue;
     }
     const auto left = std::chrono::ceil<milliseconds>(next_turn_ - steady_clock::now());
@@ -199,7 +200,6 @@ void Worker::turn() {
     const auto wait = lasts(error.code()) ? std::chrono::duration_cast<milliseconds>(parts_.config.daemon.interval) : retry_.next(random());
     next_turn_ = steady_clock::now() + wait;
     failed(error, wait);
-    util::give_memory_back();
   }
 }
 
@@ -211,7 +211,6 @@ void Worker::run_sync() {
   if (!(both_ways() ? merge() : replicate())) accepted_ = trying_;
   refused_.reset();
   working_reported_ = false;
-  util::give_memory_back();
   if (compare()) return;
   // Somebody edits meanwhile. When he pauses we are told, and where nobody tells us we look: not at once, or each of his edits is a
   // publish.

@@ -227,9 +227,7 @@ class Apply {
   void have_ftl_reload() { signalled_ = pihole::have_ftl_reload(parts_, report_.warnings); }
 
   void look_after_ftl() {
-    const auto& after = version_->content();
     const auto deadline = parts_.config.sync.ftl_deadline;
-    bool kept = false;
     if (publication_) {
       bool closed = publication_->wait_until_old_is_closed(
           util::Deadline::in(signalled_ ? deadline : std::min<std::chrono::milliseconds>(deadline, poll_time)));
@@ -242,23 +240,14 @@ class Apply {
       if (closed && !raised_ && parts_.config.sync.on_ftl_failure == config::FtlFailure::undo && !ftl_answers()) take_back(silence());
       after_publishing("the old database could not be put aside", [&] {
         if (!closed) return publication_->abandon_old();
-        kept = publication_->keep_old();
-        if (!kept) read_late_edits();
+        old_is_shadow_ = publication_->keep_old();
+        if (!old_is_shadow_) read_late_edits();
       });
     } else if (!signalled_ && (ftl_.pid() || ftl_.may_be_hidden())) {
       // What FTL could not read had no info.updated for it either.
       parts_.clock.sleep(poll_time);
       have_poll_look_again();
     }
-    after_publishing("what was published could not be remembered", [&] {
-      replica::StateStore::Batch batch(parts_.state);
-      static const std::vector<model::RowChange> no_rows;
-      if (raised_)
-        parts_.live_state.published(raised_->content, raised_->kept ? &after : nullptr, &no_rows);
-      else
-        parts_.live_state.published(after, before_ && kept ? &*before_ : nullptr, version_->only_rows_changed() ? &change_.rows : nullptr);
-      batch.commit();
-    });
     if (!ftl_answers()) ftl_does_not_answer();
     publication_.reset();
   }
@@ -389,7 +378,23 @@ class Apply {
     }
     entry_.text = model::to_text(newly_uncompiled());
     for (const auto& warning : report_.warnings) entry_.text += (entry_.text.empty() ? "" : "; ") + warning;
-    after_publishing("the history could not be written, the next run does it", [&] { report_.history_id = pending_.finish(entry_); });
+    after_publishing("the history could not be written, the next run does it", [&] {
+      replica::StateStore::Batch batch(parts_.state);
+      if (report_.published) remember_published();
+      report_.history_id = pending_.finish(entry_);
+      batch.commit();
+    });
+  }
+
+  /// In the transaction that is open.
+  void remember_published() {
+    static const std::vector<model::RowChange> no_rows;
+    const auto& after = version_->content();
+    if (raised_)
+      parts_.live_state.published(raised_->content, raised_->kept ? &after : nullptr, &no_rows);
+    else
+      parts_.live_state.published(after, before_ && old_is_shadow_ ? &*before_ : nullptr,
+                                  version_->only_rows_changed() ? &change_.rows : nullptr);
   }
 
   const Parts& parts_;
@@ -404,6 +409,7 @@ class Apply {
   std::optional<replica::Publication> publication_;
   bool ftl_was_running_ = false;
   bool signalled_ = false;
+  bool old_is_shadow_ = false;
   std::optional<RaisedAgain> raised_;
   std::vector<model::RowChange> late_edits_;
   model::HistoryEntry entry_;

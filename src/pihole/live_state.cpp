@@ -255,10 +255,12 @@ void LiveState::distrust_shadow(const Error& error) {
 void LiveState::remember(const LiveContent& content) {
   const auto& identity = content.summary.identity;
   in_books([&] {
+    replica::StateStore::Batch batch(state_);
     if (const auto before = remembered<LiveSummary>(state_, "live"))
       notice_gravity_swap(state_, live_.path(), before->identity, content.summary.identity);
     state_.set_value("compile", util::encode(CompileSummary{identity.device, identity.inode, content.rows.mark, content.compiled}));
     state_.set_value("live", util::encode(content.summary));
+    batch.commit();
   });
 }
 

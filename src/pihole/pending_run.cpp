@@ -110,11 +110,9 @@ void PendingRun::forget() noexcept {
 }
 
 std::int64_t PendingRun::finish(const model::HistoryEntry& entry) {
-  replica::StateStore::Batch batch(parts_.state);
-  auto id = parts_.state.add_history(entry);
+  const auto id = parts_.state.add_history(entry);
   if (!replacements_.empty()) remember_published(parts_, pair_);
   parts_.state.set_value("pending", {});
-  batch.commit();
   return id;
 }
 

@@ -21,7 +21,7 @@ class PendingRun {
   void replaced_again(const replica::Identity& file);
   /// Nothing was changed after all. Where this fails, too, the next run does it.
   void forget() noexcept;
-  /// Writes the line. Gives its id.
+  /// Writes the line, in the caller's Batch. Gives its id.
   std::int64_t finish(const model::HistoryEntry& entry);
 
  private:

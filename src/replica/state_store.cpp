@@ -193,14 +193,14 @@ class StateStore::Impl {
   std::optional<sqlite::Transaction> batch_;
 };
 
-StateStore::Batch::Batch(StateStore& store) : store_(&store) {
-  GSYNC_ASSERT(!store.impl_->batch_);
-  store.impl_->batch_.emplace(store.impl_->database_);
+StateStore::Batch::Batch(StateStore& store) : store_(store.impl_->batch_ ? nullptr : &store) {
+  if (store_ != nullptr) store.impl_->batch_.emplace(store.impl_->database_);
 }
 StateStore::Batch::~Batch() {
   if (store_ != nullptr) store_->impl_->batch_.reset();
 }
 void StateStore::Batch::commit() {
+  if (store_ == nullptr) return;
   store_->impl_->batch_->commit();
   store_->impl_->batch_.reset();
   store_ = nullptr;

@@ -1,8 +1,15 @@
 #include "gsync/util/memory.hpp"
 
+#include <elf.h>
+#include <link.h>
 #include <malloc.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
 
 namespace gsync::util {
 
@@ -24,10 +31,29 @@ void keep_one_heap() {
 #endif
 }
 
+namespace {
+
+/// Of one loaded object the segments that are code and nothing else: nobody has written to these, so what is in the file is what was there.
+/// Not read-only data, which relocations may have been written into.
+int unmap_code(dl_phdr_info* object, std::size_t, void*) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  for (ElfW(Half) i = 0; i < object->dlpi_phnum; ++i) {
+    const auto& segment = object->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || segment.p_flags != (PF_R | PF_X)) continue;
+    const auto begin = (object->dlpi_addr + segment.p_vaddr) / page * page;
+    const auto end = object->dlpi_addr + segment.p_vaddr + segment.p_memsz;
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+  return 0;
+}
+
+}  // namespace
+
 void give_memory_back() {
 #ifdef __GLIBC__
   ::malloc_trim(0);
 #endif
+  ::dl_iterate_phdr(unmap_code, nullptr);
 }
 
 }  // namespace gsync::util

@@ -37,7 +37,7 @@ class StateStore {
 
   const std::string& node_id() const;
 
-  /// Makes what is written while it lives one transaction (each fsync is dear on an SD card); undone unless commit() is called. Not nested.
+  /// Makes what is written while it lives one transaction (each fsync is dear on an SD card); undone unless commit() is called. One in another is a part of it.
   class Batch {
    public:
     explicit Batch(StateStore& store);

@@ -14,7 +14,9 @@ void hide_memory();
 /// can be given back. Nothing, as the next one, where the C library is not glibc.
 void keep_one_heap();
 
-/// Returns what is free of the heap to the system, after something that took more than usual.
+/// Before a long wait: returns what is free of the heap to the system, and lets go of the program's code. What will run again is mapped
+/// again out of the page cache, at some microseconds a piece; what ran once (a configuration that was read, an SSH handshake) does not
+/// count as ours any more, and the kernel, which parts with mapped code last, has it to give to others.
 void give_memory_back();
 
 }  // namespace gsync::util

@@ -4,6 +4,9 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <fstream>
+#include <string>
+
 #include "support/in_child.hpp"
 
 namespace gsync::util {
@@ -23,6 +26,25 @@ TEST(CoreFiles, AreWrittenOfNoProcessThatHoldsSecrets) {
     if (::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1) return "hidden already";
     hide_memory();
     return ::prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? "" : "others may look into it";
+  });
+  EXPECT_EQ(wrong, "");
+}
+
+long resident_of_files() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssFile:")) return std::stol(line.substr(8));
+  return -1;
+}
+
+TEST(GivenBackMemory, IsThatOfCodeThatHasRunAndWhatRunsAgainIsThere) {
+  const auto wrong = test::in_child([]() -> std::string {
+    const auto before = resident_of_files();
+    give_memory_back();
+    const auto after = resident_of_files();
+    if (before <= 0 || after >= before) return std::to_string(before) + " KB before, " + std::to_string(after) + " KB after";
+    for (int i = 0; i < 100; ++i) give_memory_back();
+    return "";
   });
   EXPECT_EQ(wrong, "");
 }
