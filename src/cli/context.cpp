@@ -187,9 +187,9 @@ Context::Connection Context::connect(const config::PeerConfig& peer) {
     Connection connection;
     connection.session = ssh::Session::connect(peer, ssh_defaults());
     auto stream = connection.session->execute(peer.remote_command, util::Deadline::in(peer.connect_timeout));
-    connection.node = std::make_unique<protocol::RemoteNode>(std::move(stream), peer.name, hello(),
-                                                             protocol::Limits{peer.connect_timeout, peer.idle_timeout},
-                                                             [this] { return here_->lock_is_wanted(); });
+    connection.node = std::make_unique<protocol::RemoteNode>(
+        std::move(stream), peer.name, hello(), protocol::Limits{peer.connect_timeout, peer.idle_timeout},
+        [this] { return here_->lock_is_wanted(); }, protocol::Opening::describe);
     const auto& theirs = connection.node->peer_hello();
     greeted(theirs);
     output_.detail(fmt::format("{} is {} with gravity-sync {}", peer.name, theirs.name, theirs.software));

@@ -143,12 +143,8 @@ void Service::handle(const Message& request) {
     case MessageType::lock:
       return lock(parse<LockRequest>(connection_, request));
     case MessageType::unlock:
-      if (locked_) {
-        locked_ = false;
-        connection_.set_locked(false);
-        node_.unlock();
-      }
-      answer();
+      if (locked_) connection_.set_locked(false);
+      unlock_quietly();
       if (options_.unlocked) options_.unlocked();
       return;
     case MessageType::lists:
@@ -329,7 +325,8 @@ void serve(model::Node& node, util::ByteStream& stream, const AgentOptions& opti
   const auto peer = options.peer.empty() ? std::string("the other host") : options.peer;
   auto greeting = exchange_hellos(stream, options.hello, options.limits, peer, Side::agent);
   if (options.greeted) options.greeted(greeting.theirs);
-  Connection connection(stream, options.limits, greeting.received, [&node] { return node.lock_is_wanted(); });
+  Connection connection(stream, options.limits, [&node] { return node.lock_is_wanted(); });
+  connection.begin(greeting.received);
   auto name = presentable(options.peer.empty() ? greeting.theirs.name : options.peer, max_name);
   try {
     Service(node, connection, options, name, greeting.theirs.node_id).run();

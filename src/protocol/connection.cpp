@@ -50,26 +50,33 @@ void Connection::FreeDecompressor::operator()(ZSTD_DCtx_s* d) const {
   ZSTD_freeDCtx(d);
 }
 
-Connection::Connection(util::ByteStream& stream, const Limits& limits, std::string_view received, std::function<bool()> wanted)
+Connection::Connection(util::ByteStream& stream, const Limits& limits, std::function<bool()> wanted)
     : stream_(stream),
       limits_(limits),
       wanted_(std::move(wanted)),
       beat_(beat_of(limits.idle / 4)),
       locked_beat_(beat_of(std::min({limits.idle / 4, limits.locked / 4, limits.give_way / 4}))),
       decompressor_(ZSTD_createDCtx()),
-      in_(std::max(buffer_size, received.size())),
-      in_end_(received.size()),
+      in_(buffer_size),
       idle_(limits.idle),
       quiet_(limits.quiet),
       silence_(stream, limits.give_way),
       compressor_(ZSTD_createCCtx()),
       out_(buffer_size),
       last_write_(std::chrono::steady_clock::now()) {
-  std::transform(received.begin(), received.end(), in_.begin(), [](char c) { return static_cast<std::byte>(c); });
   if (!compressor_ || !decompressor_) throw Error(ErrorCode::io, "no memory for the connection's compression");
   GSYNC_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_compressionLevel, level)));
   GSYNC_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_windowLog, window_log)));
   GSYNC_ASSERT(!ZSTD_isError(ZSTD_DCtx_setParameter(decompressor_.get(), ZSTD_d_windowLogMax, window_log)));
+}
+
+void Connection::begin(std::string_view received) {
+  GSYNC_ASSERT(!begun_);
+  in_.resize(std::max(in_.size(), received.size()));
+  std::ranges::transform(received, in_.begin(), [](char c) { return static_cast<std::byte>(c); });
+  in_end_ = received.size();
+  out_size_ = 0;
+  begun_ = true;
   ticker_ = util::thread_without_signals([this] { tick(); });
 }
 
@@ -79,7 +86,7 @@ Connection::~Connection() {
     stopping_ = true;
   }
   tick_condition_.notify_all();
-  ticker_.join();
+  if (ticker_.joinable()) ticker_.join();
 }
 
 void Connection::send(MessageType type, std::string_view payload) {
@@ -125,7 +132,8 @@ void Connection::compress(const Lock& lock, std::string_view data, bool flush) {
 
 void Connection::write_out(const Lock& lock) {
   throw_if_lost(lock);
-  if (out_size_ == 0) return;
+  if (!begun_) GSYNC_ASSERT(out_size_ < out_.size());
+  if (!begun_ || out_size_ == 0) return;
   Silence silence(stream_, limits_.give_way, Silence::Life::received_or_sent);
   bool gives_way = false;
   const std::function<bool()> must_give_way = [&] { return gives_way = gives_way || silence.must_give_way(wanted_); };

@@ -35,12 +35,17 @@ struct Message {
 /// is only ever used under one mutex.
 class Connection {
  public:
-  /// `stream` must outlive this. `received` is what came behind the far side's hello. `wanted` says whether somebody else waits for the
-  /// node that a run of this connection holds; any thread may ask it, and it may be empty.
-  Connection(util::ByteStream& stream, const Limits& limits, std::string_view received, std::function<bool()> wanted = {});
+  /// `stream` must outlive this. `wanted` says whether somebody else waits for the node that a run of this connection holds; any thread may
+  /// ask it, and it may be empty.
+  Connection(util::ByteStream& stream, const Limits& limits, std::function<bool()> wanted = {});
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+
+  /// The hellos are exchanged. `received` is what came behind the far side's. Until then the stream is not used: what send() was given is
+  /// in unsent(), so that it can go behind our hello.
+  void begin(std::string_view received);
+  std::string_view unsent() const { return {reinterpret_cast<const char*>(out_.data()), out_size_}; }
 
   /// Sends one message at once. An Error before anything was sent (the message is too large) leaves the connection as it is.
   void send(MessageType type, std::string_view payload = {});
@@ -135,6 +140,7 @@ class Connection {
   std::unique_ptr<ZSTD_CCtx_s, FreeCompressor> compressor_;
   std::vector<std::byte> out_;
   std::size_t out_size_ = 0;
+  bool begun_ = false;
   bool queued_ = false;
   bool closed_ = false;
   std::optional<Error> lost_;

@@ -251,10 +251,11 @@ std::string hello_line(const Hello& hello) {
                      hello.weekly_gravity ? fmt::format(" {}", gravity_word) : "");
 }
 
-Greeting exchange_hellos(util::ByteStream& stream, const Hello& ours, const Limits& limits, std::string_view peer, Side side) {
+Greeting exchange_hellos(util::ByteStream& stream, const Hello& ours, const Limits& limits, std::string_view peer, Side side,
+                         std::string_view behind) {
   const auto deadline = util::Deadline::in(limits.connect);
   try {
-    auto line = hello_line(ours);
+    const auto line = hello_line(ours).append(behind);
     stream.write(std::as_bytes(std::span(line)), deadline);
   } catch (const Error& error) {
     // A far side that is gone already may have said why.

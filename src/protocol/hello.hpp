@@ -18,8 +18,10 @@ struct Greeting {
 /// The line that a side introduces itself with, newline included.
 std::string hello_line(const Hello& hello);
 
-/// Sends our hello and reads theirs, both sides without waiting for the other. `peer` is what messages call the far side. Errors:
-/// incompatible (another protocol version; they have our hello by then), protocol (anything but a hello), timeout, unreachable.
-Greeting exchange_hellos(util::ByteStream& stream, const Hello& ours, const Limits& limits, std::string_view peer, Side side);
+/// Sends our hello, with `behind` behind it, and reads theirs, both sides without waiting for the other. `peer` is what messages call the
+/// far side. Errors: incompatible (another protocol version; they have our hello by then), protocol (anything but a hello), timeout,
+/// unreachable.
+Greeting exchange_hellos(util::ByteStream& stream, const Hello& ours, const Limits& limits, std::string_view peer, Side side,
+                         std::string_view behind = {});
 
 }  // namespace gsync::protocol

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "bulk.hpp"
 #include "checks.hpp"
 #include "connection.hpp"
@@ -13,6 +15,9 @@ namespace {
 
 /// For the way there and back, and for what the far side does when it has the lock.
 constexpr std::chrono::milliseconds lock_grace{60'000};
+
+/// What a node said of itself when the connection was opened may be out of date after so long.
+constexpr std::chrono::seconds freshness{2};
 
 /// In front of the words of an Error that do not name the host yet.
 Error named(const Error& error, const std::string& label) {
@@ -28,12 +33,17 @@ class RemoteNode::Impl {
   class Rows;
   class Bytes;
 
-  Impl(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits, std::function<bool()> wanted)
-      : stream_(std::move(stream)),
-        label_(std::move(label)),
-        our_id_(ours.node_id),
-        greeting_(exchange_hellos(*stream_, ours, limits, label_, Side::client)),
-        connection_(*stream_, limits, greeting_.received, std::move(wanted)) {}
+  Impl(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits, std::function<bool()> wanted,
+       Opening opening)
+      : stream_(std::move(stream)), label_(std::move(label)), our_id_(ours.node_id), connection_(*stream_, limits, std::move(wanted)) {
+    if (opening == Opening::describe) {
+      connection_.send(MessageType::describe);
+      described_by_ = util::Deadline::in(limits.connect);
+    }
+    greeting_ = exchange_hellos(*stream_, ours, limits, label_, Side::client, connection_.unsent());
+    if (described_by_) described_by_ = util::Deadline::in(freshness);
+    connection_.begin(greeting_.received);
+  }
 
   ~Impl() { connection_.close(); }
 
@@ -42,6 +52,7 @@ class RemoteNode::Impl {
   template <class Request>
   auto call(Request request) {
     GSYNC_ASSERT(!reader_alive_);
+    if (std::exchange(described_by_, std::nullopt)) unwanted_answer_ = true;
     if (over_)
       throw Error(ErrorCode::unreachable, fmt::format("{}: the connection is over since an earlier error: {}", label_, over_->what()));
     return guarded([&] {
@@ -64,16 +75,22 @@ class RemoteNode::Impl {
     }
   }
 
-  /// What comes back for a request, after the grants that a finished stream may have left behind.
+  /// What comes back for a request, after what was left behind.
   Message answer() {
     for (;;) {
       auto message = connection_.receive_or_throw();
-      if (message.type == MessageType::more) continue;
+      if (is_left_behind(message)) continue;
       if (message.type == MessageType::error) throw error_of(parse<ErrorMessage>(connection_, message));
       if (message.type != MessageType::answer)
         connection_.violation(fmt::format("a message of type {} as an answer", static_cast<int>(message.type)));
       return message;
     }
+  }
+  /// The grants of a stream that has ended, and the answer to an opening that nobody waits for.
+  bool is_left_behind(const Message& message) {
+    if (message.type == MessageType::more) return true;
+    const bool answers = message.type == MessageType::answer || message.type == MessageType::error;
+    return answers && std::exchange(unwanted_answer_, false);
   }
   template <class Answer>
   Answer ask(MessageType type, std::string_view request = {}) {
@@ -110,9 +127,21 @@ class RemoteNode::Impl {
   }
 
   model::NodeInfo info(MessageType type, std::string_view request = {}) {
-    auto now = ask<model::NodeInfo>(type, request, [](const auto& value) { check(value); });
+    connection_.send(type, request);
+    return info_answered();
+  }
+  model::NodeInfo info_answered() {
+    auto now = parse<model::NodeInfo>(connection_, answer());
+    believed([&] { check(now); });
     read_only_ = now.read_only;
     return now;
+  }
+  model::NodeInfo describe() {
+    if (described_by_ && !described_by_->passed()) {
+      described_by_.reset();
+      return call([&] { return info_answered(); });
+    }
+    return call([&] { return info(MessageType::describe); });
   }
   bool is_over() const { return over_.has_value(); }
   BulkReceiver& begin_stream(MessageType frames) { return stream_in_.emplace(connection_, frames); }
@@ -130,6 +159,8 @@ class RemoteNode::Impl {
   void give_up_stream();
   bool stream_out(BulkSender& sender, model::BlocklistReader* rows, util::ByteReader* copy, std::uint64_t copy_bytes);
 
+  bool unwanted_answer_ = false;                ///< to the opening
+  std::optional<util::Deadline> described_by_;  ///< the first answer is a description, which is good until then
   std::optional<BulkReceiver> stream_in_;
   std::optional<Error> over_;
 };
@@ -187,8 +218,8 @@ bool RemoteNode::Impl::stream_out(BulkSender& sender, model::BlocklistReader* ro
 }
 
 RemoteNode::RemoteNode(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits,
-                       std::function<bool()> wanted)
-    : impl_(std::make_unique<Impl>(std::move(stream), std::move(label), ours, limits, std::move(wanted))) {}
+                       std::function<bool()> wanted, Opening opening)
+    : impl_(std::make_unique<Impl>(std::move(stream), std::move(label), ours, limits, std::move(wanted), opening)) {}
 RemoteNode::~RemoteNode() = default;
 
 std::string RemoteNode::label() const {
@@ -196,7 +227,7 @@ std::string RemoteNode::label() const {
 }
 
 model::NodeInfo RemoteNode::describe() {
-  return impl_->call([&] { return impl_->info(MessageType::describe); });
+  return impl_->describe();
 }
 
 model::NodeInfo RemoteNode::lock(util::Deadline deadline) {
@@ -218,7 +249,6 @@ void RemoteNode::unlock() {
   if (impl_->is_over()) return;
   impl_->call([&] {
     impl_->connection_.send(MessageType::unlock);
-    impl_->answer();
     impl_->connection_.set_locked(false);
   });
 }
@@ -378,9 +408,8 @@ RemoteNode::Woken RemoteNode::wait(int other, util::Deadline deadline) {
         case Connection::Woken::deadline:
           return Woken::deadline;
         case Connection::Woken::message: {
-          // What a stream left behind that was given up.
           auto message = impl_->connection_.receive_or_throw();
-          if (message.type != MessageType::more)
+          if (!impl_->is_left_behind(message))
             impl_->connection_.violation(fmt::format("a message of type {} where nothing is due", static_cast<int>(message.type)));
         }
       }

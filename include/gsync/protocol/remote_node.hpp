@@ -36,6 +36,10 @@ struct Limits {
   std::chrono::milliseconds give_way{1'000};
 };
 
+/// What a client says first: its hello, or at once behind it the question that the first describe() asks. That saves a turn where the link
+/// is slow, for whoever describes the node before all else; another first call lets the answer go.
+enum class Opening : unsigned char { hello, describe };
+
 /// A node at the other end of a byte stream. A thread of its own tells the far side that we are still there; the stream is used by one
 /// thread at a time all the same. The constructor exchanges hellos: a far side of another protocol version is Error{incompatible} with both
 /// versions and which side to upgrade; anything that is not a hello (a login banner, "This account is not available", a shell's "not
@@ -47,7 +51,7 @@ class RemoteNode final : public model::Node {
   /// `label` is the peer's name in our configuration. `wanted` says whether somebody waits for the node here that the same run holds; any
   /// thread may ask it. Empty: never.
   RemoteNode(std::unique_ptr<util::ByteStream> stream, std::string label, const Hello& ours, const Limits& limits,
-             std::function<bool()> wanted = {});
+             std::function<bool()> wanted = {}, Opening opening = Opening::hello);
   ~RemoteNode() override;
 
   std::string label() const override;

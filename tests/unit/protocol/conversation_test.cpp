@@ -60,6 +60,36 @@ TEST_F(Conversation, EveryAnswerIsWhatTheNodeSaid) {
   EXPECT_THAT(node_.calls, ElementsAre("describe", "lists", "records", "blocklist"));
 }
 
+TEST_F(Conversation, MayBeginWithTheQuestionForADescription) {
+  served_.emplace(node_, options_);
+  remote_ = served_->connect({}, client_hello(), protocol::Opening::describe);
+  const auto info = remote().describe();
+  remote().describe();
+  EXPECT_FALSE(end());
+  EXPECT_TRUE(alike(info, FakeNode(node_).describe()));
+  EXPECT_THAT(node_.calls, ElementsAre("describe", "describe"));
+}
+
+TEST_F(Conversation, LetsTheAnswerOfItsOpeningGoWhenItGoesOnWithSomethingElse) {
+  served_.emplace(node_, options_);
+  remote_ = served_->connect({}, client_hello(), protocol::Opening::describe);
+  EXPECT_TRUE(alike(remote().lists(), node_.lists_now));
+  EXPECT_EQ(remote().describe().name, "ph1");
+  EXPECT_FALSE(end());
+  EXPECT_THAT(node_.calls, ElementsAre("describe", "lists", "describe"));
+}
+
+TEST_F(Conversation, DoesNotWaitForTheAnswerToAnUnlock) {
+  for (int i = 0; i < 3; ++i) {
+    remote().lock(soon());
+    remote().unlock();
+  }
+  EXPECT_EQ(remote().wait(-1, util::Deadline::in(std::chrono::milliseconds(10))), RemoteNode::Woken::deadline);
+  EXPECT_EQ(remote().describe().name, "ph1");
+  EXPECT_FALSE(end());
+  EXPECT_FALSE(node_.locked);
+}
+
 TEST_F(Conversation, OfListsThatTheClientHasNearlyOnlyWhatDiffersTravels) {
   for (int i = 0; i < 2'000; ++i) node_.add_domain("host" + std::to_string(i * 7919 % 1'000'003) + ".example.com");
   auto known = node_.lists_now;

@@ -43,8 +43,9 @@ class Served {
   ~Served() { finish(); }
 
   std::unique_ptr<util::ByteStream> take_stream() { return std::move(stream_); }
-  std::unique_ptr<protocol::RemoteNode> connect(const protocol::Limits& limits = {}, const protocol::Hello& hello = client_hello()) {
-    return std::make_unique<protocol::RemoteNode>(take_stream(), "ph1", hello, limits);
+  std::unique_ptr<protocol::RemoteNode> connect(const protocol::Limits& limits = {}, const protocol::Hello& hello = client_hello(),
+                                                protocol::Opening opening = protocol::Opening::hello) {
+    return std::make_unique<protocol::RemoteNode>(take_stream(), "ph1", hello, limits, std::function<bool()>(), opening);
   }
   /// Waits for the end of serve() and gives the Error that it ended with. The client must be gone.
   std::optional<Error> finish() {

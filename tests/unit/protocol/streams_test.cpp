@@ -83,14 +83,16 @@ TEST(Streams, HalfAMillionRowsTakeNoMoreMemoryThanAFew) {
   constexpr std::uint64_t count = 500'000;
   auto pair = stream_pair();
   std::thread sender([&] {
-    protocol::Connection connection(*pair.server, protocol::Limits{}, {});
+    protocol::Connection connection(*pair.server, protocol::Limits{});
+    connection.begin({});
     protocol::BulkSender bulk(connection);
     GeneratedRows rows(count);
     EXPECT_TRUE(protocol::send_rows(bulk, rows));
     connection.receive();  // until the receiver has gone
   });
   {
-    protocol::Connection connection(*pair.client, protocol::Limits{}, {});
+    protocol::Connection connection(*pair.client, protocol::Limits{});
+    connection.begin({});
     protocol::BulkReceiver bulk(connection, protocol::MessageType::rows);
     protocol::RowReceiver rows(bulk, std::vector<model::BlocklistAnswer>(1));
     std::uint64_t seen = 0;
@@ -114,7 +116,8 @@ TEST(Streams, ASlowReceiverIsNotFlooded) {
   auto pair = stream_pair();
   GeneratedRows rows(1'000'000);
   std::thread sender([&] {
-    protocol::Connection connection(*pair.server, protocol::Limits{}, {});
+    protocol::Connection connection(*pair.server, protocol::Limits{});
+    connection.begin({});
     protocol::BulkSender bulk(connection);
     EXPECT_FALSE(protocol::send_rows(bulk, rows));
     ASSERT_TRUE(bulk.interruption());
@@ -122,7 +125,8 @@ TEST(Streams, ASlowReceiverIsNotFlooded) {
     bulk.end(0);
   });
   {
-    protocol::Connection connection(*pair.client, protocol::Limits{}, {});
+    protocol::Connection connection(*pair.client, protocol::Limits{});
+    connection.begin({});
     protocol::BulkReceiver bulk(connection, protocol::MessageType::rows);
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(bulk.receive());
     connection.send(protocol::MessageType::abort, util::encode(protocol::Abort{}));

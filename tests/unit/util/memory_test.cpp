@@ -38,15 +38,11 @@ long resident_of_files() {
 }
 
 TEST(GivenBackMemory, IsThatOfCodeThatHasRunAndWhatRunsAgainIsThere) {
-  const auto wrong = test::in_child([]() -> std::string {
-    const auto before = resident_of_files();
-    give_memory_back();
-    const auto after = resident_of_files();
-    if (before <= 0 || after >= before) return std::to_string(before) + " KB before, " + std::to_string(after) + " KB after";
-    for (int i = 0; i < 100; ++i) give_memory_back();
-    return "";
-  });
-  EXPECT_EQ(wrong, "");
+  // Much that this program has run since its start it does not run again.
+  const auto before = resident_of_files();
+  give_memory_back();
+  EXPECT_LT(resident_of_files(), before);
+  for (int i = 0; i < 100; ++i) give_memory_back();
 }
 
 }  // namespace
