@@ -77,6 +77,7 @@ void prepare_state_directory(const std::string& path, uid_t owner, gid_t group) 
       make_parents(path);
       if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw_errno(errno, fmt::format("cannot make the state directory {}", path));
     } catch (const Error& error) {
+      if (!error.hint().empty()) throw;
       throw Error(
           error.code(), error.what(),
           fmt::format("make it once as root, for {}: sudo install -d -m 0700 -o {} -g {} {}", user_text(owner), owner, group, path));

@@ -117,7 +117,9 @@ class StateStore::Impl {
     if (::lstat(path.c_str(), &st) == 0 && !S_ISREG(st.st_mode)) throw Error(ErrorCode::corrupt, path + " is not a file");
     // The file appears with its final mode: a household's lists are nobody else's business. Only a file that is made here is closed again, so that no lock of another
     // connection of this process is dropped.
-    { const util::Fd made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)); }
+    const bool made(util::Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)));
+    // SQLite would only say that it is not there.
+    if (!made && errno != EEXIST) throw_errno(errno, "cannot make " + path);
     return sqlite::Database(path, sqlite::OpenMode::create);
   }
 

@@ -106,8 +106,11 @@ void write_configuration(const std::string& path, const std::string& toml, bool 
   if (!replace)
     throw Error(ErrorCode::refused, fmt::format("{} has settings already", path),
                 "edit it, or say --force: it is then kept beside the new one");
-  util::replace_file(path + ".old", *there);
-  util::replace_file(path, toml);
+  // Where there is no room for the new one, what was kept before stays as well.
+  util::Replacement kept(path + ".old", *there);
+  util::Replacement made(path, toml);
+  kept.commit();
+  made.commit();
 }
 
 bool write_peer(const std::string& path, const config::PeerConfig& peer) {

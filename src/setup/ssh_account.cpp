@@ -35,6 +35,16 @@ util::Fd open_roots_directory(util::FileOps& files, int dir, const std::string& 
   return fd;
 }
 
+/// For steps that know only a name.
+template <class Step>
+void within(const std::string& what, Step step) {
+  try {
+    step();
+  } catch (const Error& error) {
+    throw error.within(what);
+  }
+}
+
 /// ~/.ssh, made if need be.
 util::Fd open_ssh_directory(util::FileOps& files, const SshAccount& account) {
   const auto path = account.home + "/.ssh";
@@ -44,8 +54,10 @@ util::Fd open_ssh_directory(util::FileOps& files, const SshAccount& account) {
   // 0755 whatever the umask says: sshd reads the file as the account.
   if (made) files.change_mode(home.get(), 0755);
   if (!files.stat_at(home.get(), ".ssh")) {
-    files.make_directory(home.get(), ".ssh", 0755);
-    files.change_mode(files.open_at(home.get(), ".ssh", O_RDONLY | O_DIRECTORY).get(), 0755);
+    within("cannot make " + path, [&] {
+      files.make_directory(home.get(), ".ssh", 0755);
+      files.change_mode(files.open_at(home.get(), ".ssh", O_RDONLY | O_DIRECTORY).get(), 0755);
+    });
   }
   return open_roots_directory(files, home.get(), ".ssh", path);
 }
@@ -62,20 +74,17 @@ bool rewrite(const SshAccount& account, const std::function<std::optional<std::s
   if (const auto there = files.stat_at(dir.get(), file_name)) {
     if (!S_ISREG(there->st_mode))
       throw Error(ErrorCode::refused, fmt::format("{} is not a file", account.authorized_keys()), "move it away");
-    const auto fd = files.open_at(dir.get(), file_name, O_RDONLY | O_NONBLOCK);
-    content = util::read_file(fd, account.authorized_keys());
-    // The new file gets the owner and the mode of this one.
-    files.change_owner(fd.get(), 0, 0);
-    files.change_mode(fd.get(), 0644);
+    content = util::read_file(files.open_at(dir.get(), file_name, O_RDONLY | O_NONBLOCK), account.authorized_keys());
   }
   const auto edited = edit(content);
   if (!edited) return false;
-  if (*edited == content) return true;
-  try {
-    util::replace_file(files, dir.get(), file_name, temporary_name, *edited, 0644);
-  } catch (const Error& error) {
-    throw error.within("cannot replace " + account.authorized_keys());
-  }
+  within("cannot replace " + account.authorized_keys(), [&] {
+    if (*edited != content) util::replace_file(files, dir.get(), file_name, temporary_name, *edited, 0644);
+    // Whoever made the one before, whose owner and mode it has.
+    const auto fd = files.open_at(dir.get(), file_name, O_RDONLY | O_NONBLOCK);
+    files.change_owner(fd.get(), 0, 0);
+    files.change_mode(fd.get(), 0644);
+  });
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -82,6 +83,7 @@ Database::Database(const std::string& path, OpenMode mode, Vfs vfs) : path_(path
   try {
     // SQLite opens a file that may not be written to for reading, and says so only at the first write.
     if (mode != OpenMode::read_only && sqlite3_db_readonly(handle_, "main") == 1) {
+      if (::access(path.c_str(), W_OK) != 0 && errno == EROFS) throw_errno(EROFS, "cannot write to " + path);
       throw Error(ErrorCode::refused, fmt::format("{}: this user may not write to it", path));
     }
     execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=FILE;");

@@ -70,13 +70,11 @@ class TemporaryName {
   const std::string* name_;
 };
 
-}  // namespace
-
-void replace_file(FileOps& files, int dir, const std::string& name, const std::string& temporary, std::string_view content, unsigned mode) {
-  files.unlink_at(dir, temporary);
+/// What is to replace `name`, on the disk.
+void write_temporary(FileOps& files, int dir, const std::string& name, const std::string& temporary, std::string_view content,
+                     unsigned mode) {
   auto before = files.stat_at(dir, name);
   bool replaces = before && S_ISREG(before->st_mode);
-  TemporaryName unfinished(files, dir, temporary);
   auto fd = files.open_at(dir, temporary, O_WRONLY | O_CREAT | O_EXCL, 0);
   auto made = files.stat(fd.get());
   if (replaces && (made.st_uid != before->st_uid || made.st_gid != before->st_gid))
@@ -84,6 +82,14 @@ void replace_file(FileOps& files, int dir, const std::string& name, const std::s
   files.change_mode(fd.get(), replaces ? before->st_mode & 07777 : mode);
   files.write(fd.get(), std::as_bytes(std::span(content)), 0);
   files.sync(fd.get());
+}
+
+}  // namespace
+
+void replace_file(FileOps& files, int dir, const std::string& name, const std::string& temporary, std::string_view content, unsigned mode) {
+  files.unlink_at(dir, temporary);
+  TemporaryName unfinished(files, dir, temporary);
+  write_temporary(files, dir, name, temporary, content, mode);
   files.rename_at(dir, temporary, dir, name);
   unfinished.keep();
   files.sync(dir);
@@ -106,14 +112,36 @@ Place place_of(const std::string& path) {
 
 }  // namespace
 
-void replace_file(const std::string& path, std::string_view content, unsigned mode) {
-  PosixFileOps files;
+Replacement::Replacement(std::string path, std::string_view content, unsigned mode) : path_(std::move(path)) {
   try {
-    const auto place = place_of(path);
-    replace_file(files, place.dir.get(), place.name, place.temporary, content, mode);
+    auto place = place_of(path_);
+    TemporaryName unfinished(files_, place.dir.get(), place.temporary);
+    write_temporary(files_, place.dir.get(), place.name, place.temporary, content, mode);
+    unfinished.keep();
+    directory_ = std::move(place.dir);
+    name_ = std::move(place.name);
+    temporary_ = std::move(place.temporary);
   } catch (const Error& e) {
-    throw e.within("cannot replace " + path);
+    throw e.within("cannot replace " + path_);
   }
+}
+
+Replacement::~Replacement() {
+  if (!temporary_.empty()) const TemporaryName unfinished(files_, directory_.get(), temporary_);
+}
+
+void Replacement::commit() {
+  try {
+    files_.rename_at(directory_.get(), temporary_, directory_.get(), name_);
+    temporary_.clear();
+    files_.sync(directory_.get());
+  } catch (const Error& e) {
+    throw e.within("cannot replace " + path_);
+  }
+}
+
+void replace_file(const std::string& path, std::string_view content, unsigned mode) {
+  Replacement(path, content, mode).commit();
 }
 
 bool create_file(const std::string& path, std::string_view content, unsigned mode) {

@@ -1,16 +1,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "support/dns_probe.hpp"
 #include "support/ftl_process.hpp"
 #include "support/paths.hpp"
 #include "support/private_mounts.hpp"
+#include "support/small_disk.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -58,41 +56,6 @@ TEST_F(Disk, ARunThatIsKilledByItsFirstTooLargeWriteLeavesTheOldVersion) {
   EXPECT_EQ(result.exit_code, 128 + SIGXFSZ) << result.errors;
   expect_old_version_and_a_good_next_run(nodes, before);
 }
-
-/// A small filesystem that temporary directories are made on.
-class SmallDisk {
- public:
-  explicit SmallDisk(std::size_t bytes) {
-    if (!mounts_.reason().empty()) return;
-    mounts_.tmpfs(where_.path(), bytes);
-    if (const char* before = std::getenv("TMPDIR")) before_ = before;
-    ::setenv("TMPDIR", where_.path().c_str(), 1);
-  }
-  ~SmallDisk() {
-    if (before_)
-      ::setenv("TMPDIR", before_->c_str(), 1);
-    else
-      ::unsetenv("TMPDIR");
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-
-  const std::string& reason() const { return mounts_.reason(); }
-  /// Writes a file until so many bytes are left.
-  void leave_free(std::uint64_t bytes) {
-    struct statvfs fs {};
-    ASSERT_EQ(::statvfs(where_.path().c_str(), &fs), 0);
-    const auto free = std::uint64_t{fs.f_bavail} * fs.f_frsize;
-    ASSERT_GT(free, bytes);
-    write_text(where_ / "filler", std::string(free - bytes, 'x'));
-  }
-  void empty() { ::unlink((where_ / "filler").c_str()); }
-
- private:
-  TempDirectory where_;
-  std::optional<std::string> before_;
-  PrivateMounts mounts_;  // unmounted before the directory goes
-};
 
 TEST_F(Disk, AFullDiskIsNamedAndLeavesTheOldVersion) {
   SmallDisk disk(24u << 20);

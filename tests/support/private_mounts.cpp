@@ -40,8 +40,8 @@ void PrivateMounts::bind(const std::string& what, const std::string& where) {
   mount(what, where, "", MS_BIND, "");
 }
 
-void PrivateMounts::make_read_only(const std::string& where) {
-  mount("none", where, "", MS_REMOUNT | MS_BIND | MS_RDONLY, "");
+void PrivateMounts::make_read_only(const std::string& where, bool read_only) {
+  mount("none", where, "", MS_REMOUNT | MS_BIND | (read_only ? std::uint64_t{MS_RDONLY} : 0), "");
 }
 
 void PrivateMounts::overlay(const std::string& where) {

@@ -24,7 +24,7 @@ class PrivateMounts {
   void tmpfs(const std::string& where, std::uint64_t bytes);
   /// A file or directory in a second place.
   void bind(const std::string& what, const std::string& where);
-  void make_read_only(const std::string& where);
+  void make_read_only(const std::string& where, bool read_only = true);
   /// Whatever is written below `where` from now on goes with this object.
   void overlay(const std::string& where);
   /// /proc as it is under hidepid=2 to those who are not root.

@@ -41,6 +41,12 @@ void forbid(std::vector<sock_filter>& program, std::uint32_t call, std::size_t i
   program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (static_cast<std::uint32_t>(error) & SECCOMP_RET_DATA)));
 }
 
+void forbid(std::vector<sock_filter>& program, std::uint32_t call, int error) {
+  program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)));
+  program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1));
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (static_cast<std::uint32_t>(error) & SECCOMP_RET_DATA)));
+}
+
 int fail(const char* what) {
   std::fprintf(stderr, "without: %s: %s\n", what, std::strerror(errno));
   return 125;
@@ -48,8 +54,8 @@ int fail(const char* what) {
 
 }  // namespace
 
-/// Runs a program as on a filesystem that cannot do something: without exchange:ERRNO lease:ERRNO … -- PROGRAM ARGUMENTS. ERRNO is a
-/// number.
+/// Runs a program as on a filesystem that cannot do something: without exchange:ERRNO lease:ERRNO room:ERRNO … -- PROGRAM ARGUMENTS. ERRNO
+/// is a number. Without room no write at a given place succeeds, as files are written by us and by SQLite.
 int main(int argc, char** argv) {
   std::vector<sock_filter> program;
   int i = 1;
@@ -62,6 +68,8 @@ int main(int argc, char** argv) {
       forbid(program, SYS_renameat2, 4, RENAME_EXCHANGE, error);
     } else if (name == "lease") {
       forbid(program, fcntl_number, 1, F_SETLEASE, error);
+    } else if (name == "room") {
+      forbid(program, SYS_pwrite64, error);
     } else {
       std::fprintf(stderr, "without: what is %s?\n", argv[i]);
       return 125;

@@ -18,6 +18,23 @@ std::string read_file(const Fd& fd, const std::string& path, std::size_t limit =
 /// Replaces `path` so that after a crash it is the whole old or the whole new content: temporary file in the same directory with its final mode from the first
 /// byte, fsync, rename, fsync of the directory. Owner and mode are those of the file that is replaced, or `mode` and the caller's for a new one.
 void replace_file(const std::string& path, std::string_view content, unsigned mode = 0644);
+/// The same in two steps, for files of which either all or none are to be replaced. After the constructor the content is on the disk under
+/// a temporary name, and what can fail for want of room has not. Gone with this object, unless it was committed.
+class Replacement {
+ public:
+  explicit Replacement(std::string path, std::string_view content, unsigned mode = 0644);
+  ~Replacement();
+  Replacement(const Replacement&) = delete;
+  Replacement& operator=(const Replacement&) = delete;
+  void commit();
+
+ private:
+  PosixFileOps files_;
+  std::string path_;
+  Fd directory_;
+  std::string name_;
+  std::string temporary_;  ///< empty: it has its name
+};
 /// The same in an open directory, with the caller's name for the temporary file; one that a crash has left is removed first.
 void replace_file(FileOps& files, int dir, const std::string& name, const std::string& temporary, std::string_view content,
                   unsigned mode = 0644);
