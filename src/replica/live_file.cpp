@@ -89,7 +89,8 @@ std::optional<Look> LiveFile::look() {
   if (!st || !S_ISREG(st->st_mode) || files_.stat_at(directory_.get(), name_ + "-wal")) return std::nullopt;
   Look look{st->st_dev, st->st_ino, st->st_size, nanoseconds(st->st_mtim), nanoseconds(st->st_ctim)};
   const std::chrono::nanoseconds last(std::max(look.mtime_ns, look.ctime_ns));
-  if (std::chrono::system_clock::now().time_since_epoch() - last < same_time) return std::nullopt;
+  // What is written after the clock was set back gets another time than a file that is of the future.
+  if (std::chrono::abs(std::chrono::system_clock::now().time_since_epoch() - last) < same_time) return std::nullopt;
   return look;
 }
 

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <set>
 #include <thread>
 
@@ -68,6 +71,18 @@ TEST_F(LiveFileTest, LooksOtherAfterEveryCommitAndTheSameWhenOnlyRead) {
   files_.before = [&](const auto& call) { opened = opened || call.operation == "open_at"; };
   EXPECT_EQ(live_.look(), before);
   EXPECT_FALSE(opened);
+}
+
+TEST_F(LiveFileTest, IsToldByItsLooksAfterTheClockWasSetBack) {
+  ASSERT_TRUE(settled_look(live_));
+  const auto tomorrow = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()) + 86'400;
+  const std::array<timespec, 2> times{timespec{tomorrow, 0}, timespec{tomorrow, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, home_.live.c_str(), times.data(), 0), 0);
+  const auto before = live_.look();
+  ASSERT_TRUE(before);
+  EXPECT_EQ(live_.look(), before);
+  test::execute(home_.live, "UPDATE t SET word='later' WHERE id=1");
+  EXPECT_NE(live_.look(), before);
 }
 
 TEST_F(LiveFileTest, IsNotToldByItsLooksBesideAWalOrWhenItIsNotThere) {
