@@ -260,8 +260,13 @@ void LiveState::remember(const LiveContent& content) {
       notice_gravity_swap(state_, live_.path(), before->identity, content.summary.identity);
     state_.set_value("compile", util::encode(CompileSummary{identity.device, identity.inode, content.rows.mark, content.compiled}));
     state_.set_value("live", util::encode(content.summary));
+    if (const auto updated = content.rows.mark.updated; updated > highest_updated()) state_.set_value("updated", util::encode(updated));
     batch.commit();
   });
+}
+
+std::int64_t LiveState::highest_updated() const {
+  return remembered<std::int64_t>(state_, "updated").value_or(0);
 }
 
 void LiveState::published(LiveContent content, const LiveContent* before, const std::vector<model::RowChange>* rows) {

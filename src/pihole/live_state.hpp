@@ -98,6 +98,9 @@ class LiveState {
   /// Reads rows and, when `pihole -g` has run, the compiled sets.
   const LiveContent& content();
 
+  /// The highest info.updated that live ever had, as far as we know.
+  std::int64_t highest_updated() const;
+
   /// Makes shadow.building a copy of live, which must be what `content` says (else Error{conflict}). Returns when what it
   /// was made from was checked, if nobody but us has written to that: see LiveContent.
   std::optional<std::int64_t> copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous);

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "check_database.hpp"
+#include "gsync/pihole/ftl.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/files.hpp"
 #include "gsync/util/text.hpp"
@@ -65,6 +66,13 @@ struct stat NewVersion::target_file() {
   return st;
 }
 
+/// What info.updated must exceed to be noticed. FTL's poll takes a value that is higher than all that it has seen; `pihole -g` writes the
+/// date, which is lower than that where the clock was set back. A signal makes no difference between them, and the date is shown to people.
+std::int64_t NewVersion::seen_by_ftl() const {
+  const auto live = before_->rows.mark.updated;
+  return Ftl(parts_.installation).reload_signal() ? live : std::max(live, parts_.live_state.highest_updated());
+}
+
 void NewVersion::change_rows() {
   auto after = model::patched(before_->rows.lists, change_.rows);
   model::check_lists(after);
@@ -92,7 +100,7 @@ void NewVersion::change_rows() {
     if (reader_ != nullptr && !change_.wishes.empty()) compiled |= write_compiled(database, change_.wishes, *reader_);
     if (undo) compiled |= bring_back_compiled(database);
     if (compiled) write_counts(database, counted_);
-    raise_updated(database, before_->rows.mark.updated, 0);
+    raise_updated(database, seen_by_ftl(), 0);
     transaction.commit();
     blocklist_changed_ = compiled;
   }
@@ -227,7 +235,7 @@ void NewVersion::receive_copy() {
   after_.shape = shape_of(database);
   {
     sqlite::Transaction transaction(database);
-    raise_updated(database, before_ != nullptr ? before_->rows.mark.updated : parts_.clock.unix_time() - 1, read_updated(database));
+    raise_updated(database, before_ != nullptr ? seen_by_ftl() : parts_.clock.unix_time() - 1, read_updated(database));
     transaction.commit();
   }
   after_.rows = read_rows(database, after_.shape, nullptr);

@@ -42,6 +42,7 @@ class NewVersion {
   void check_schema(sqlite::Database& arrived);
   std::set<std::string> own_schema();
   void count_rows();
+  std::int64_t seen_by_ftl() const;
 
   const Parts& parts_;
   const model::Change& change_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "check_database.hpp"
 #include "gsync/util/error.hpp"
 
@@ -22,7 +24,7 @@ RaisedAgain raise_again(const Parts& parts, const LiveContent& live, const repli
   try {
     auto database = parts.shadow.open_building();
     sqlite::Transaction transaction(database);
-    raise_updated(database, live.rows.mark.updated, 0);
+    raise_updated(database, std::max(live.rows.mark.updated, parts.live_state.highest_updated()), 0);
     result.content.rows.mark.updated = read_updated(database);
     transaction.commit();
     result.content.checked = check_edited(database, checked, parts.clock.unix_time());

@@ -5,6 +5,7 @@
 
 #include "gsync/sync/engine.hpp"
 #include "support/dns_probe.hpp"
+#include "support/ftl_gravity_run.hpp"
 #include "support/ftl_process.hpp"
 #include "support/node_fixture.hpp"
 #include "support/sql.hpp"
@@ -146,6 +147,33 @@ TEST(Dns, NorWhereNoSignalIsPossibleAndFtlNoticesByItsOwnPoll) {
   // As with a Pi-hole whose process is hidden from us.
   ASSERT_EQ(::unlink(pair.target.directory.pid_file().c_str()), 0);
   pair.publish(12, moderate());
+  EXPECT_EQ(pair.ftl.stats().signals, 0U);
+}
+
+TEST(Dns, NorIsWhatWasPublishedOverlookedWherePiholeGHasWrittenAnEarlierDate) {
+  constexpr std::int64_t in_2040 = 2'208'988'800;
+  InProcess pair;
+  const auto& pihole = pair.target.directory;
+  ASSERT_EQ(::unlink(pihole.pid_file().c_str()), 0);
+  const auto served = [&](std::int64_t updated) { return pair.ftl.wait_until([&](const FtlStats& s) { return s.updated == updated; }); };
+  // `pihole -g` on a day on which the clock is wrong, which FTL takes and we see.
+  auto next = gravity(7);
+  next.updated(in_2040).build(pihole.gravity() + "_new");
+  std::filesystem::rename(pihole.gravity() + "_new", pihole.gravity());
+  ASSERT_TRUE(served(in_2040));
+  pair.publish(1, moderate());
+  ASSERT_EQ(lookup(pair.ftl.port(), fresh(0)), "blocked");
+  // And on a day on which it is right again: FTL does not take that.
+  ASSERT_EQ(run_gravity(pihole.directory()), 0);
+  ASSERT_LT(number(pihole.gravity(), "SELECT value FROM info WHERE property = 'updated'"), in_2040);
+  const auto before = pair.ftl.stats().updated;
+  ASSERT_GT(before, in_2040);
+  deny(pair.source.directory, "later.example");
+  sync::Options pull;
+  pull.started_by = "test";
+  ASSERT_TRUE(sync::replicate(*pair.source.node, *pair.target.node, pull).report);
+  EXPECT_TRUE(pair.ftl.wait_until([&](const FtlStats& s) { return s.updated > before; }));
+  EXPECT_EQ(lookup(pair.ftl.port(), "later.example"), "blocked");
   EXPECT_EQ(pair.ftl.stats().signals, 0U);
 }
 
