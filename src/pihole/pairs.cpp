@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t versions_looked_at = 10;
 constexpr const char* swapped = "swapped";  // the file that was live before `pihole -g` put its own there
+constexpr const char* meanwhile = "meanwhile";  // what was kept while `pihole -g` ran
 
 struct FileId {
   std::uint64_t device = 0;
@@ -49,11 +50,43 @@ void publish_lists(const Parts& parts, model::Change change, const LiveContent& 
   }
 }
 
-/// When `pihole -g` made the file that is live now, and copied the lists into it; nullopt where the filesystem does not keep it.
-std::optional<std::int64_t> born(const std::string& path) {
+/// The file of one run of `pihole -g`, from its beginning, when it copies the lists into it, to its end, when it becomes live. An inode's
+/// number alone may have been another file's before; when it was made is compared with nothing but itself, as clocks are set.
+struct GravityFile {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::int64_t made = 0;
+  bool operator==(const GravityFile&) const = default;
+};
+template <class Archive>
+void fields(Archive& a, GravityFile& f) {
+  a(f.device, f.inode, f.made);
+}
+
+struct Meanwhile {
+  GravityFile file;
+  std::int64_t first_version = 0;
+};
+template <class Archive>
+void fields(Archive& a, Meanwhile& m) {
+  a(m.file, m.first_version);
+}
+
+std::optional<GravityFile> gravity_file(const std::string& path) {
   struct statx file {};
-  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BTIME, &file) != 0 || (file.stx_mask & STATX_BTIME) == 0) return std::nullopt;
-  return file.stx_btime.tv_sec;
+  if (::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &file) != 0) return std::nullopt;
+  return GravityFile{std::uint64_t{file.stx_dev_major} << 32 | file.stx_dev_minor, file.stx_ino,
+                     file.stx_btime.tv_sec * 1'000'000'000 + file.stx_btime.tv_nsec};
+}
+
+std::optional<Meanwhile> kept_meanwhile(const replica::StateStore& state) {
+  const auto bytes = state.value(meanwhile);
+  if (!bytes) return std::nullopt;
+  try {
+    return util::decode<Meanwhile>(*bytes);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 /// The database that `pihole -g` moved away, if it is still one of those that Pi-hole keeps.
@@ -101,6 +134,14 @@ void notice_gravity_swap(replica::StateStore& state, const std::string& live_pat
   if (moved_away(live_path, file)) state.set_value(swapped, util::encode(file));
 }
 
+void note_gravity_meanwhile(replica::StateStore& state, const Installation& installation, std::int64_t version) {
+  auto file = gravity_file(installation.gravity_named + "_temp");
+  if (!file) file = gravity_file(installation.gravity_database + "_temp");
+  if (!file) return;
+  if (const auto known = kept_meanwhile(state); !known || known->file != *file)
+    state.set_value(meanwhile, util::encode(Meanwhile{*file, version}));
+}
+
 bool bring_back(const Parts& parts, const model::Records& records) {
   const auto bytes = parts.state.value(swapped);
   if (!bytes || bytes->empty()) return false;
@@ -113,11 +154,12 @@ bool bring_back(const Parts& parts, const model::Records& records) {
       change.source = "what `pihole -g` had lost";
       change.started_by = fmt::format("sync on {}", parts.name);
       std::vector<model::Lists> before;
-      const auto begun = born(parts.live.path());
+      const auto during = kept_meanwhile(parts.state);
+      const bool of_this_run = during && gravity_file(parts.live.path()) == during->file;
       for (const auto& info : parts.state.versions()) {
         if (before.size() == versions_looked_at) break;
         // What was there before a publish in the middle of `pihole -g` may have edits that the copy does not.
-        if (begun && info.time > *begun) continue;
+        if (of_this_run && info.id >= during->first_version) continue;
         if (auto version = parts.state.version(info.id)) before.push_back(std::move(version->lists));
       }
       for (auto& lists : pair_book(parts.state, parts.name).last_agreed()) before.push_back(std::move(lists));

@@ -82,6 +82,7 @@ void PendingRun::begin(model::HistoryEntry& entry, const LiveContent* before, co
   if (before != nullptr) {
     auto reason = fmt::format("before {} {}", verbs[static_cast<std::size_t>(entry.action)], entry.source);
     entry.version = parts_.state.add_version(reason, before->rows.lists, records);
+    note_gravity_meanwhile(parts_.state, parts_.installation, entry.version);
   }
   entry.time = parts_.clock.unix_time();
   entry_ = entry;

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <filesystem>
 
+#include "support/paths.hpp"
+#include "support/sanitizer.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
@@ -123,6 +126,35 @@ TEST_F(Sync, BringsBackWhatPiholeGLost) {
   for (const char* domain : {"swallowed.example", "published.meanwhile.example", "swallowed.too.example"}) {
     EXPECT_TRUE(denies(nodes->ph1, domain)) << domain;
     EXPECT_TRUE(denies(ph2, domain)) << domain;
+  }
+}
+
+TEST_F(Sync, BringsBackWhatPiholeGLostHoweverTheClockIsSet) {
+  if (sanitized) GTEST_SKIP() << "the sanitizer must be the first library";
+  for (const char* ahead : {"31536000", "-31536000"}) {
+    SCOPED_TRACE(ahead);
+    const auto nodes = two_in_step();
+    const auto& ph2 = nodes->ph2;
+    const auto sync = [&](const std::string& new_on_ph1) {
+      deny(nodes->ph1, new_on_ph1);
+      EXPECT_TRUE(succeeded(nodes->run({"sync"}, {{"LD_PRELOAD", paths::clock_off}, {"GSYNC_CLOCK_OFF", ahead}})));
+      EXPECT_TRUE(denies(ph2, new_on_ph1));
+    };
+    sync("earlier.example");
+    // It began long ago, and is still downloading.
+    const auto temporary = ph2.gravity() + "_temp";
+    std::filesystem::copy_file(ph2.gravity(), temporary);
+    std::filesystem::last_write_time(temporary, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+    deny(ph2, "swallowed.example");
+    sync("meanwhile.example");
+    sync("meanwhile.too.example");
+    std::filesystem::create_directories(ph2.directory() + "/gravity_backups");
+    std::filesystem::rename(ph2.gravity(), ph2.directory() + "/gravity_backups/gravity.db.1");
+    std::filesystem::rename(temporary, ph2.gravity());
+    EXPECT_TRUE(succeeded(nodes->run({"sync"})));
+    EXPECT_TRUE(same_content(nodes->ph1, ph2));
+    for (const char* domain : {"earlier.example", "swallowed.example", "meanwhile.example", "meanwhile.too.example"})
+      EXPECT_TRUE(denies(ph2, domain)) << domain;
   }
 }
 
