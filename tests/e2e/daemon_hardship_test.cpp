@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <ctime>
-#include <nlohmann/json.hpp>
-
 #include "e2e/fleet.hpp"
 #include "support/gravity_editor.hpp"
 #include "support/household.hpp"
@@ -17,12 +15,6 @@ namespace gsync::test {
 namespace {
 
 class DaemonHardship : public TwoNodesTest {};
-
-nlohmann::json history_of(const PiholeDirectory& pihole, const std::vector<std::string>& options = {}) {
-  std::vector<std::string> argv{paths::binary, "--config", pihole.config(), "history", "--json", "--limit", "1000"};
-  argv.insert(argv.end(), options.begin(), options.end());
-  return nlohmann::json::parse(util::run({.argv = argv}, util::Deadline::in(std::chrono::minutes(1))).output).at("history");
-}
 
 /// The first is edited all the time, the second pulls from it and pushes to the third; any process of any daemon dies.
 TEST_F(DaemonHardship, KilledAtRandomMomentsWhileEditsGoOnAllEndUpTheSame) {
@@ -83,7 +75,7 @@ TEST_F(DaemonHardship, StartedAtTheSameInstantBothMakeTheChangeOnce) {
     EXPECT_TRUE(fleet.same());
     EXPECT_FALSE(denies(fleet[1].pihole, fmt::format("second{}.example", round)));
     int runs = 0;
-    const auto history = history_of(fleet[1].pihole, {"--rows"});
+    const auto history = history_of(fleet[1], {"--rows"});
     for (const auto& run : history)
       if (contains(run.dump(), domain)) ++runs;
     EXPECT_EQ(runs, 1) << "one of the two did it\n" << fleet.logs();
@@ -100,7 +92,8 @@ TEST_F(DaemonHardship, AClockThatIsAnHourOffChangesNothingButTheDatesOfItsOwnHis
     fleet.connect(fleet[2], fleet[1], "pull");
     fleet.start_ftls();
     fleet[0].start_daemon();
-    fleet[1].start_daemon({"/usr/bin/env", fmt::format("LD_PRELOAD={}", paths::clock_off), fmt::format("GSYNC_CLOCK_OFF={}", ahead)});
+    fleet[1].through = {"/usr/bin/env", fmt::format("LD_PRELOAD={}", paths::clock_off), fmt::format("GSYNC_CLOCK_OFF={}", ahead)};
+    fleet[1].start_daemon();
     fleet[2].start_daemon();
     ASSERT_TRUE(fleet.in_step());
     std::vector<std::chrono::milliseconds> times;
@@ -114,7 +107,7 @@ TEST_F(DaemonHardship, AClockThatIsAnHourOffChangesNothingButTheDatesOfItsOwnHis
            percentile(times, 95).count());
     ASSERT_TRUE(fleet.in_step());
     EXPECT_TRUE(fleet.same());
-    const auto newest = [](const FleetNode& node) { return history_of(node.pihole).at(0).at("time").get<std::int64_t>(); };
+    const auto newest = [](const FleetNode& node) { return history_of(node).at(0).at("time").get<std::int64_t>(); };
     EXPECT_NEAR(static_cast<double>(newest(fleet[1]) - std::time(nullptr)), ahead, 300);
     EXPECT_NEAR(static_cast<double>(newest(fleet[2]) - std::time(nullptr)), 0, 300);
   }

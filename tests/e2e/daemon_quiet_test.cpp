@@ -30,19 +30,6 @@ long kilobytes(pid_t pid, const std::string& file, const std::string& key) {
   return -1;
 }
 
-/// Of all threads of all processes, as the scheduler counts it: clock ticks miss what is shorter than one.
-std::chrono::nanoseconds cpu_of(const DaemonProcess& daemon) {
-  std::int64_t sum = 0;
-  for (const auto pid : daemon.processes()) {
-    for (const auto& task : std::filesystem::directory_iterator(fmt::format("/proc/{}/task", pid))) {
-      std::int64_t nanoseconds = 0;
-      std::ifstream(task.path() / "schedstat") >> nanoseconds;
-      sum += nanoseconds;
-    }
-  }
-  return std::chrono::nanoseconds(sum);
-}
-
 /// Tells when somebody opens, reads or writes a database, or writes into our own books.
 class DatabaseWatch {
  public:
@@ -96,11 +83,11 @@ TEST_F(QuietDaemon, OpensNoDatabaseAndUsesNoTimeWhileNothingChanges) {
 
   DatabaseWatch opened;
   for (const auto* pihole : {&nodes.ph1, &nodes.ph2}) opened.add(*pihole);
-  const auto before = cpu_of(here) + cpu_of(there);
+  const auto before = here.cpu_time() + there.cpu_time();
   // Longer than two intervals.
   const std::chrono::milliseconds time = campaign() ? std::chrono::minutes(11) : std::chrono::minutes(1);
   EXPECT_FALSE(opened.sees_something(time)) << "somebody looked into a database";
-  const auto used = cpu_of(here) + cpu_of(there) - before;
+  const auto used = here.cpu_time() + there.cpu_time() - before;
   const auto share = std::chrono::duration<double>(used) / std::chrono::duration<double>(time);
   figure("two daemons and nothing to do: {} us of CPU time in {} s, {:.4f} %", used.count() / 1000, time.count() / 1000, share * 100);
   EXPECT_GT(used.count(), 0) << "it is alive";

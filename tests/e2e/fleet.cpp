@@ -70,9 +70,16 @@ std::string Fleet::logs() const {
 }
 
 CommandResult run_here(const FleetNode& node, const std::vector<std::string>& arguments) {
-  std::vector<std::string> argv{paths::binary, "--config", node.pihole.config()};
+  auto argv = node.through;
+  argv.insert(argv.end(), {paths::binary, "--config", node.pihole.config()});
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return util::run({.argv = argv}, util::Deadline::in(std::chrono::minutes(2)));
+}
+
+nlohmann::json history_of(const FleetNode& node, const std::vector<std::string>& options) {
+  std::vector<std::string> arguments{"history", "--json", "--limit", "100000"};
+  arguments.insert(arguments.end(), options.begin(), options.end());
+  return nlohmann::json::parse(run_here(node, arguments).output).at("history");
 }
 
 std::unique_ptr<Fleet> star(std::size_t count, bool both_ways_configured, const std::function<void(FleetNode&)>& prepare) {
@@ -95,19 +102,40 @@ std::unique_ptr<Fleet> star(std::size_t count, bool both_ways_configured, const 
   return fleet;
 }
 
-FleetProbe::FleetProbe(Fleet& fleet) {
-  for (std::size_t i = 1; i < fleet.size(); ++i)
-    probes_.push_back(
-        std::make_unique<DnsProbe>(fleet[i].ftl->port(), blocked_names(fleet[i].pihole.gravity(), 500), ProbeOptions{8, 200}));
+FleetProbe::FleetProbe(Fleet& fleet, std::size_t first) : first_(first) {
+  for (std::size_t i = first; i < fleet.size(); ++i) {
+    nodes_.push_back({fleet[i].ftl->port(), blocked_names(fleet[i].pihole.gravity(), 500), nullptr});
+    start(nodes_.back());
+  }
+}
+
+void FleetProbe::start(Asked& node) {
+  node.probe = std::make_unique<DnsProbe>(node.port, node.names, ProbeOptions{8, 200});
+}
+
+void FleetProbe::stop(Asked& node) {
+  const auto counts = node.probe->stop();
+  node.probe.reset();
+  asked_ += counts.asked;
+  if (counts.allowed != 0 || counts.other != 0)
+    node.right = ::testing::AssertionFailure() << fmt::format(
+                     "of {} questions {} were answered as blocked, {} as allowed ({}), {} otherwise", counts.asked, counts.blocked,
+                     counts.allowed, fmt::join(counts.allowed_names, ", "), counts.other);
+}
+
+void FleetProbe::spare(std::size_t node, const std::function<void()>& edit) {
+  if (node < first_) return edit();
+  auto& asked = nodes_.at(node - first_);
+  stop(asked);
+  edit();
+  start(asked);
 }
 
 ::testing::AssertionResult FleetProbe::right() {
-  for (auto& probe : probes_) {
-    const auto counts = probe->stop();
-    if (counts.blocked == 0 || counts.allowed != 0 || counts.other != 0)
-      return ::testing::AssertionFailure() << fmt::format("of {} questions {} were answered as blocked, {} as allowed ({}), {} otherwise",
-                                                          counts.asked, counts.blocked, counts.allowed,
-                                                          fmt::join(counts.allowed_names, ", "), counts.other);
+  for (auto& node : nodes_) {
+    if (!node.probe->wait_for_answers(1)) return ::testing::AssertionFailure() << "nothing answers on port " << node.port;
+    stop(node);
+    if (!node.right) return node.right;
   }
   return ::testing::AssertionSuccess();
 }

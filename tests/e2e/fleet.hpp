@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,14 +23,15 @@ struct FleetNode {
 
   const std::string& name() const { return pihole.options().name; }
   void start_ftl() { ftl = std::make_unique<FtlProcess>(pihole); }
-  void start_daemon(const std::vector<std::string>& through = {}) { daemon = std::make_unique<DaemonProcess>(pihole, through); }
+  void start_daemon() { daemon = std::make_unique<DaemonProcess>(pihole, through); }
   bool serves(const std::string& domain) const { return lookup(ftl->port(), domain) == "blocked"; }
 
   PiholeDirectory pihole;
   Sshd sshd;
   std::unique_ptr<FtlProcess> ftl;
   std::unique_ptr<DaemonProcess> daemon;
-  std::vector<std::string> peers;  ///< whole [[peer]] tables
+  std::vector<std::string> through;  ///< a program and its arguments that start ours on this host
+  std::vector<std::string> peers;    ///< whole [[peer]] tables
   std::vector<std::string> in_step_with;
 };
 
@@ -59,21 +61,37 @@ class Fleet {
 
 /// `gravity-sync` on a node.
 CommandResult run_here(const FleetNode& node, const std::vector<std::string>& arguments);
+/// What its `history` says with these options, the newest first.
+nlohmann::json history_of(const FleetNode& node, const std::vector<std::string>& options = {});
 
 /// The first in the middle: each of the others syncs both ways with it as its peer. `prepare` is called for each before its daemon is
 /// started. All daemons run, and all hold the same.
 std::unique_ptr<Fleet> star(std::size_t count, bool both_ways_configured = false, const std::function<void(FleetNode&)>& prepare = {});
 
-/// Asks every node but the first for names that are blocked, all the time. Answered wrongly: not as blocked. On the first, where people
-/// edit, FTL's own commits make lookups fail (see FtlGravity), whoever else is there.
+/// Asks every node from number `first` on for names that are blocked, all the time. Answered wrongly: not as blocked. Where people edit,
+/// FTL's own commits make lookups fail (see FtlGravity), whoever else is there.
 class FleetProbe {
  public:
-  explicit FleetProbe(Fleet& fleet);
-  /// Nothing was answered wrongly, and something was asked.
+  explicit FleetProbe(Fleet& fleet, std::size_t first = 1);
+  /// Asks this node nothing while `edit` commits there.
+  void spare(std::size_t node, const std::function<void()>& edit);
+  /// Nothing was answered wrongly, and of every node something was asked.
   ::testing::AssertionResult right();
+  std::uint64_t asked() const { return asked_; }
 
  private:
-  std::vector<std::unique_ptr<DnsProbe>> probes_;
+  struct Asked {
+    std::uint16_t port;
+    std::vector<std::string> names;
+    std::unique_ptr<DnsProbe> probe;
+    ::testing::AssertionResult right = ::testing::AssertionSuccess();
+  };
+  static void start(Asked& node);
+  void stop(Asked& node);
+
+  const std::size_t first_;
+  std::vector<Asked> nodes_;
+  std::uint64_t asked_ = 0;
 };
 
 /// Denies a domain on `where` and gives the time until all nodes serve it; nullopt when that does not happen.

@@ -60,7 +60,10 @@ class HouseholdDay : public TwoNodesTest {
     const auto first = run_here(ph2, {"push", "--force"});
     ASSERT_EQ(first.exit_code, 0) << first.errors;
     fleet_->start_ftls();
-    for (auto* node : {&ph1, &ph2}) node->start_daemon(clock_.through());
+    for (auto* node : {&ph1, &ph2}) {
+      node->through = clock_.through();
+      node->start_daemon();
+    }
     ASSERT_TRUE(fleet_->in_step());
   }
 

@@ -22,6 +22,15 @@ SimulatedClock::~SimulatedClock() {
   ::munmap(shared_, sizeof(Shared));
 }
 
+void SimulatedClock::set_date(std::int64_t unix_time) {
+  const auto now = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count() + shared_->passed;
+  shared_->date = std::chrono::nanoseconds(std::chrono::seconds(unix_time)).count() - now;
+}
+
+std::int64_t SimulatedClock::date() const {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch() + ahead()).count();
+}
+
 std::vector<std::string> SimulatedClock::through() const {
   return {"/usr/bin/env", std::string("LD_PRELOAD=") + paths::clock_off, "GSYNC_CLOCK_FILE=" + (directory_ / "clock")};
 }

@@ -21,8 +21,13 @@ class SimulatedClock {
   std::vector<std::string> through() const;
   /// So much time has passed for them, at once.
   void pass(std::chrono::nanoseconds time) { shared_->passed += time.count(); }
-  /// Somebody has set the host's date; no time has passed.
-  void set_date_off(std::chrono::nanoseconds ahead) { shared_->date = ahead.count(); }
+  /// Somebody has set the host's date, in seconds since 1970; no time has passed.
+  void set_date(std::int64_t unix_time);
+  /// How far the host's date is ahead of the machine's.
+  std::chrono::seconds ahead() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::nanoseconds(shared_->date + shared_->passed));
+  }
+  std::int64_t date() const;
 
  private:
   /// As clock_off_preload.cpp reads it.

@@ -74,6 +74,30 @@ std::int64_t Sql::last_id() const {
   return sqlite3_last_insert_rowid(db_);
 }
 
+namespace {
+
+int (*right_time)(sqlite3_vfs*, sqlite3_int64*) = nullptr;
+std::chrono::milliseconds time_off{0};
+
+int wrong_time(sqlite3_vfs* vfs, sqlite3_int64* now) {
+  const int rc = right_time(vfs, now);
+  *now += time_off.count();
+  return rc;
+}
+
+}  // namespace
+
+SqlDateOff::SqlDateOff(std::chrono::seconds ahead) {
+  auto* vfs = sqlite3_vfs_find(nullptr);
+  time_off = ahead;
+  right_time = vfs->xCurrentTimeInt64;
+  vfs->xCurrentTimeInt64 = wrong_time;
+}
+
+SqlDateOff::~SqlDateOff() {
+  sqlite3_vfs_find(nullptr)->xCurrentTimeInt64 = right_time;
+}
+
 Prepared::Prepared(Sql& sql, const char* text) : sql_(sql) {
   if (sqlite3_prepare_v3(sql.handle(), text, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr) != SQLITE_OK) fail(sql.handle(), text);
 }

@@ -43,6 +43,16 @@ class Sql {
   std::string message_;
 };
 
+/// What SQLite takes for the time in this process is so far ahead as long as this lives: edits get the dates of a host whose clock is off.
+/// One at a time, and none while another thread opens or uses a database.
+class SqlDateOff {
+ public:
+  explicit SqlDateOff(std::chrono::seconds ahead);
+  ~SqlDateOff();
+  SqlDateOff(const SqlDateOff&) = delete;
+  SqlDateOff& operator=(const SqlDateOff&) = delete;
+};
+
 /// A prepared statement to run many times.
 class Prepared {
  public:

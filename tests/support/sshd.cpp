@@ -212,6 +212,10 @@ bool Sshd::start() {
   return false;
 }
 
+void Sshd::start_again() {
+  if (!start()) throw std::runtime_error("sshd does not start again:\n" + log());
+}
+
 std::vector<pid_t> Sshd::running(const std::string& program) const {
   auto pids = process_->descendants();
   std::erase_if(pids, [&](pid_t pid) {

@@ -70,6 +70,8 @@ class Sshd {
   /// From now on those that there are hang.
   void stop_connections() const { process_->signal_children(SIGSTOP); }
   void stop() { process_->stop(); }
+  /// After stop(), on the same port.
+  void start_again();
   /// Of all that it has started, what runs this program.
   std::vector<pid_t> running(const std::string& program) const;
 
