@@ -151,10 +151,13 @@ TEST_F(SettingUpOnASmallDisk, ConfigInitInThePlaceOfSettings) {
   auto again = init();
   again.arguments.push_back("--force");
   again.files.push_back(configuration + ".old");
-  write_text(configuration + ".old", "# older\n");
-  const auto before = read_text(configuration);
-  expect_to_need_room(again);
-  EXPECT_EQ(read_text(configuration + ".old"), before);
+  for (const bool kept_before : {false, true}) {
+    SCOPED_TRACE(kept_before);
+    if (kept_before) write_text(configuration + ".old", "# older\n");
+    const auto before = read_text(configuration);
+    expect_to_need_room(again);
+    EXPECT_EQ(read_text(configuration + ".old"), before);
+  }
 }
 
 TEST_F(SettingUpOnASmallDisk, ConfigPeer) {
