@@ -243,7 +243,10 @@ Pair::Pair(const Scenario& scenario) : scenario_(scenario) {
   prepare();
 }
 
-Pair::~Pair() = default;
+/// What the numbers of this pair's files stood for means nothing for those of the next.
+Pair::~Pair() {
+  show_inodes({});
+}
 
 /// What people and `pihole -g` do on the source before the run.
 void Pair::edit_source() const {
