@@ -16,6 +16,7 @@
 #include <cstring>
 #include <filesystem>
 #include <new>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -40,6 +41,11 @@ using namespace std::chrono_literals;
 constexpr unsigned longest_seconds = 120;  // a run takes milliseconds; sanitizers and a loaded machine some more
 constexpr std::array parts{"pihole", "state"};
 constexpr uid_t owner = 4711;
+/// What is blocked on the target before a run and what after it; and the same of the source, where it is changed as well.
+constexpr const char* only_old = "only-old.example";
+constexpr const char* only_new = "only-new.example";
+constexpr const char* only_old_there = "only-old-there.example";
+constexpr const char* only_new_there = "only-new-there.example";
 
 /// Steps of pacing are as long on every machine, and pauses short.
 class StepClock final : public util::Clock {
@@ -103,7 +109,9 @@ Household household() {
   size.clients = 4;
   size.gravity = 90;
   auto result = realistic(5, size);
-  result.domains.push_back({Pair::only_old});
+  for (const auto* domain : {only_old, only_old_there, "contested.example", "edited-here.example", "edited-there.example"})
+    result.domains.push_back({domain});
+  for (const auto* group : {"used here", "used there"}) result.groups.push_back({group});
   return result;
 }
 
@@ -112,6 +120,9 @@ PiholeOptions options_of(const std::string& name, std::uint64_t numbering, const
   options.backups = true;
   options.name = name;
   options.gravity = GravityBuilder().household(rows).numbering(numbering);
+  options.dns_hosts.emplace_back("192.168.1.30 clash.lan");
+  options.cname_records.emplace_back("alias.lan,printer.lan");
+  options.dhcp_hosts.emplace_back("AA:BB:CC:DD:EE:30,192.168.1.30,clash");
   return options;
 }
 
@@ -155,6 +166,11 @@ class Orphans {
   }
   const std::vector<pid_t> known_;
 };
+
+config::Config load_with(PiholeDirectory& pihole, const std::string& sync_lines) {
+  pihole.set_sync_lines(sync_lines);
+  return config::load(pihole.config());
+}
 
 bool pushes(Operation operation) { return operation == Operation::push || operation == Operation::full_push; }
 
@@ -230,13 +246,30 @@ class Pair::Process {
   pid_t pid_ = -1;
 };
 
-Pair::Host::Host(PiholeOptions options, const std::string& root)
-    : pihole(std::move(options), root), config(config::load(pihole.config())), installation(pihole::detect(config.pihole)) {}
+RecordTexts records_of(const PiholeDirectory& pihole) {
+  auto settings = pihole.settings();
+  return {std::move(settings.dns_hosts),
+          std::move(settings.cname_records),
+          std::move(settings.dhcp_hosts),
+          {std::to_string(settings.block_ttl)}};
+}
+
+std::vector<model::Conflict> conflicts_in_history(const PiholeDirectory& pihole) {
+  util::SystemClock clock;
+  std::set<model::Conflict> conflicts;
+  for (const auto& entry : replica::StateStore(pihole.state(), clock).history(1'000, true))
+    conflicts.insert(entry.conflicts.begin(), entry.conflicts.end());
+  return {conflicts.begin(), conflicts.end()};
+}
+
+Pair::Host::Host(PiholeOptions options, const std::string& root, const std::string& sync_lines)
+    : pihole(std::move(options), root), config(load_with(pihole, sync_lines)), installation(pihole::detect(config.pihole)) {}
 
 Pair::Pair(const Scenario& scenario) : scenario_(scenario) {
   auto rows = household();
-  here_ = std::make_unique<Host>(options_of("ph2", 7, rows), root_ / "ph2");
-  peer_ = std::make_unique<Host>(options_of("ph1", 0, rows), root_ / "ph1");
+  const std::string sync_lines = scenario.contradicting ? "settings = [\"dns.blockTTL\"]" : "";
+  here_ = std::make_unique<Host>(options_of("ph2", 7, rows), root_ / "ph2", sync_lines);
+  peer_ = std::make_unique<Host>(options_of("ph1", 0, rows), root_ / "ph1", sync_lines);
   source_ = &(pushes(scenario.operation) ? here_ : peer_)->pihole;
   target_ = &(pushes(scenario.operation) ? peer_ : here_)->pihole;
   limit_filesystem(scenario.filesystem);
@@ -261,6 +294,50 @@ void Pair::edit_source() const {
     sql.execute("UPDATE info SET value=value+60 WHERE property='updated'");
   }
   fs::rename(temp, source_->gravity());
+}
+
+/// What people do on both, of which some is against what others do on the other: a field of one row, a row that one edits and the other
+/// deletes, a group that one deletes and the other puts something into, a name, an alias, a lease and a setting.
+void Pair::contradict() const {
+  const auto client = value(source_->gravity(), "SELECT ip FROM client WHERE id=(SELECT min(id) FROM client)");
+  const auto without_group = [](const std::string& name) {
+    return fmt::format(
+        "DELETE FROM domainlist_by_group WHERE group_id=(SELECT id FROM \"group\" WHERE name='{0}'); DELETE FROM \"group\" WHERE "
+        "name='{0}';",
+        name);
+  };
+  const auto edited = [](const std::string& domain, const std::string& comment) {
+    return fmt::format("UPDATE domainlist SET comment='{}' WHERE domain='{}';", comment, domain);
+  };
+  const auto in_group = [](const std::string& name) {
+    return fmt::format(
+        "INSERT INTO domainlist_by_group SELECT d.id, g.id FROM domainlist d, \"group\" g WHERE d.domain='contested.example' AND "
+        "g.name='{}';",
+        name);
+  };
+  execute(source_->gravity(), edited("contested.example", "of ph1") + edited("edited-there.example", "of ph1") +
+                                  "DELETE FROM domainlist WHERE domain='edited-here.example';" + in_group("used there") +
+                                  without_group("used here"));
+  execute(target_->gravity(),
+          edited("contested.example", "of ph2") + edited("edited-here.example", "of ph2") +
+              "DELETE FROM domainlist WHERE domain='edited-there.example';" + in_group("used here") + without_group("used there") +
+              "UPDATE domainlist SET enabled=0 WHERE domain='contested.example';" +
+              fmt::format("UPDATE client SET comment='the old phone' WHERE ip='{}';", client) +
+              fmt::format("DELETE FROM domainlist WHERE domain='{}'; INSERT INTO domainlist (type, domain) VALUES (1, '{}');",
+                          only_old_there, only_new_there));
+  for (const auto* pihole : {source_, target_}) {
+    const int number = pihole == source_ ? 1 : 2;
+    auto settings = pihole->settings();
+    std::erase(settings.dns_hosts, "192.168.1.30 clash.lan");
+    settings.dns_hosts.push_back(fmt::format("192.168.2.{} clash.lan", number));
+    settings.dns_hosts.push_back(fmt::format("192.168.3.{0} only-on-ph{0}.lan", number));
+    std::erase(settings.cname_records, "alias.lan,printer.lan");
+    settings.cname_records.push_back(fmt::format("alias.lan,only-on-ph{}.lan", number));
+    std::erase(settings.dhcp_hosts, "AA:BB:CC:DD:EE:30,192.168.1.30,clash");
+    settings.dhcp_hosts.push_back(fmt::format("AA:BB:CC:DD:EE:30,192.168.2.{},clash", number));
+    settings.block_ttl = static_cast<std::uint32_t>(10 * number);
+    pihole->save(settings);
+  }
 }
 
 void Pair::run_before(Operation operation) {
@@ -288,15 +365,22 @@ void Pair::prepare() {
     settings.dns_hosts.emplace_back("192.168.1.77 camera.lan");
     source_->save(settings);
   }
-  old_ = content_of(target_->gravity());
-  new_ = content_of(source_->gravity());
-  if (operation == Operation::undo) {
+  if (scenario_.contradicting) contradict();
+  const bool undo = operation == Operation::undo;
+  if (undo) {
     execute(source_->gravity(), "DELETE FROM gravity WHERE adlist_id=(SELECT max(id) FROM adlist); DELETE FROM adlist WHERE id=(SELECT max(id) FROM adlist)");
     run_before(Operation::pull);
     version_ = OpenNode(*here_).state.versions().front().id;
-    old_ = content_of(target_->gravity());
   }
-  new_lists_ = lists_of((operation == Operation::undo ? target_ : source_)->gravity());
+  changed_.push_back({target_, undo ? only_new : only_old, undo ? only_old : only_new});
+  if (scenario_.contradicting) changed_.push_back({source_, only_old_there, only_new_there});
+  for (auto& node : changed_) {
+    node.old_content = content_of(node.pihole->gravity());
+    node.old_records = records_of(*node.pihole);
+    node.new_content = content_of(source_->gravity());
+    node.new_records = records_of(undo ? *target_ : *source_);
+  }
+  new_lists_ = lists_of(source_->gravity());
   if (scenario_.damaged) write_text(target_->gravity(), std::string(5'000, 'x'), 0664);
   for (const auto* pihole : {source_, target_}) {
     fs::create_directories(root_ / "template/" + pihole->options().name);
@@ -304,12 +388,20 @@ void Pair::prepare() {
   }
   // A reader waits for somebody who has just written (sqlite::Pacer), and how often it looks would be a matter of luck.
   std::this_thread::sleep_for(50ms);
-  if (operation == Operation::undo) {
-    reset();
-    if (!run().initiator.ok()) throw std::runtime_error("the undo");
-    new_ = content_of(target_->gravity());
-    new_lists_ = lists_of(target_->gravity());
+  if (undo || scenario_.contradicting) learn_the_outcome();
+}
+
+/// Of what is not known before: an undo keeps what was compiled meanwhile, and a merge is made of both.
+void Pair::learn_the_outcome() {
+  reset();
+  const auto result = run();
+  if (!result.initiator.ok()) throw std::runtime_error("the run without a fault: " + result.initiator.what + result.initiator.trouble);
+  for (auto& node : changed_) {
+    node.new_content = content_of(node.pihole->gravity());
+    node.new_records = records_of(*node.pihole);
   }
+  new_lists_ = lists_of(target_->gravity());
+  conflicts_ = conflicts_in_history(*target_);
 }
 
 void Pair::reset() {

@@ -28,8 +28,12 @@ struct Scenario {
   bool records = false;     ///< local DNS records differ as well
   bool only_records = false;
   bool damaged = false;     ///< the target's database cannot be read
+  bool contradicting = false;  ///< both were edited since their last sync, lists and records of all kinds, against each other as well
   Filesystem filesystem = {};
 };
+
+/// What of these two the histories tell, each once, sorted.
+std::vector<model::Conflict> conflicts_in_history(const PiholeDirectory& pihole);
 
 /// How a process of a run ended.
 struct Ending {
@@ -46,6 +50,21 @@ struct RunResult {
   std::array<int, most_threads> operations{};  ///< by thread
   bool happened = false;
   std::string operation;  ///< at which the fault happened
+};
+
+/// The lines of each kind of record, and the settings that are synced.
+using RecordTexts = std::array<std::vector<std::string>, 4>;
+RecordTexts records_of(const PiholeDirectory& pihole);
+
+/// A node that an operation changes.
+struct ChangedNode {
+  const PiholeDirectory* pihole;
+  const char* only_old;          ///< is blocked before the run and not after it
+  const char* only_new;          ///< and this one the other way round
+  std::string old_content = {};  ///< what it holds before the run, and after it
+  std::string new_content = {};
+  RecordTexts old_records = {};
+  RecordTexts new_records = {};
 };
 
 /// Two small Pi-holes, and a state of both of them that every case begins with.
@@ -66,28 +85,29 @@ class Pair {
 
   const PiholeDirectory& source() const { return *source_; }
   const PiholeDirectory& target() const { return *target_; }
-  /// What the target holds before the run, and after it.
-  const std::string& old_content() const { return old_; }
-  const std::string& new_content() const { return new_; }
+  /// The target, and where both were edited the other one as well.
+  const std::vector<ChangedNode>& changed() const { return changed_; }
+  /// The lists of a target after the run.
   const std::string& new_lists() const { return new_lists_; }
+  /// What the history of either must tell, in the end, of what was lost to something else, and nothing more. Sorted.
+  const std::vector<model::Conflict>& conflicts() const { return conflicts_; }
   const Scenario& scenario() const { return scenario_; }
 
   /// Read once, because reading TOML takes longer than a run.
   struct Host {
-    Host(PiholeOptions options, const std::string& root);
+    Host(PiholeOptions options, const std::string& root, const std::string& sync_lines);
     PiholeDirectory pihole;
     config::Config config;
     pihole::Installation installation;
   };
-
-  static constexpr const char* only_old = "only-old.example";  ///< is blocked on the target before the run
-  static constexpr const char* only_new = "only-new.example";  ///< and this one after it
 
  private:
   class Process;
   void prepare();
   void run_before(Operation operation);
   void edit_source() const;
+  void contradict() const;
+  void learn_the_outcome();
 
   Scenario scenario_;
   TempDirectory root_;
@@ -98,9 +118,9 @@ class Pair {
   std::unique_ptr<Host> peer_;
   const PiholeDirectory* source_ = nullptr;
   const PiholeDirectory* target_ = nullptr;
-  std::string old_;
-  std::string new_;
+  std::vector<ChangedNode> changed_;
   std::string new_lists_;
+  std::vector<model::Conflict> conflicts_;
   std::int64_t version_ = 0;  // that an undo goes back to
 };
 

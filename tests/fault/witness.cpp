@@ -9,9 +9,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "gsync/replica/state_store.hpp"
+#include "gsync/util/text.hpp"
 #include "support/dns_probe.hpp"
 #include "support/ftl_daemon.hpp"
 #include "support/sql.hpp"
@@ -44,6 +47,20 @@ std::vector<std::string> names_in(const std::string& directory) {
 
 std::int64_t updated_of(const std::string& gravity) { return number(gravity, "SELECT value FROM info WHERE property='updated'"); }
 
+/// The lines that only one of two texts has.
+std::string difference(const std::string& before, const std::string& after) {
+  const auto lines = [](const std::string& text) {
+    std::multiset<std::string> all;
+    for (const auto line : util::split(text, '\n')) all.insert(util::printable(line));
+    return all;
+  };
+  const auto first = lines(before), second = lines(after);
+  std::vector<std::string> gone, added;
+  std::set_difference(first.begin(), first.end(), second.begin(), second.end(), std::back_inserter(gone));
+  std::set_difference(second.begin(), second.end(), first.begin(), first.end(), std::back_inserter(added));
+  return fmt::format("- {}\n+ {}\n", fmt::join(gone, "\n- "), fmt::join(added, "\n+ "));
+}
+
 struct Books {
   std::vector<model::HistoryEntry> history;
   std::size_t versions = 0;
@@ -55,13 +72,21 @@ Books books_of(const PiholeDirectory& pihole) {
   return {state.history(1'000, false), state.versions().size()};
 }
 
+std::string told(const PiholeDirectory& pihole) {
+  std::string text;
+  for (const auto& entry : books_of(pihole).history)
+    text += fmt::format("{} {} from {} ({}): {}\n", model::to_string(entry.action), model::to_string(entry.outcome), entry.source,
+                        entry.started_by, entry.text);
+  return text;
+}
+
 }  // namespace
 
-Witness::Witness(Pair& pair) : pair_(pair) {
-  const auto& target = pair.target();
+Witness::Witness(Pair& pair, const ChangedNode& node) : pair_(pair), node_(node) {
+  const auto& target = *node.pihole;
   live_ = look_at(target.gravity());
   last_ = live_;
-  hosts_ = target.settings().dns_hosts;
+  records_ = records_of(target);
   source_ = look_at(pair.source().gravity());
   pihole_files_ = names_in(target.directory());
   const auto books = books_of(target);
@@ -85,7 +110,7 @@ void Witness::host_is_up() {
 }
 
 void Witness::start_ftl() {
-  const auto& target = pair_.target();
+  const auto& target = *node_.pihole;
   ::unlink(target.port_file().c_str());
   ftl_ = ::fork();
   if (ftl_ == 0) {
@@ -107,12 +132,8 @@ void Witness::start_ftl() {
   throw std::runtime_error("the stand-in does not answer");
 }
 
-bool Witness::is_new(const std::string& content) const {
-  return content == pair_.new_content();
-}
-
 void Witness::expect_live(const char* when) {
-  const auto& target = pair_.target();
+  const auto& target = *node_.pihole;
   const auto st = look_at(target.gravity());
   ASSERT_NE(st.st_ino, 0u) << when << ": there is no live database";
   EXPECT_EQ(st.st_mode, live_.st_mode) << when;
@@ -122,17 +143,22 @@ void Witness::expect_live(const char* when) {
   const bool two_names = !pair_.scenario().filesystem.exchange && fs::exists(target.directory() + "/.gravity-sync/shadow.previous");
   EXPECT_LE(st.st_nlink, two_names ? 2u : 1u) << when;
   for (const char* suffix : {"-journal", "-wal", "-shm"}) EXPECT_FALSE(fs::exists(target.gravity() + suffix)) << when << ": " << suffix;
-  const auto hosts = target.settings().dns_hosts;
+  const auto records = records_of(target);
   const auto before = std::exchange(last_, st);
   // A sync that was interrupted is finished by a publish of rows, and what was compiled follows in another: the first file is live again then.
   const bool twice = pair_.scenario().operation == Operation::sync && st.st_ino == before.st_ino && !same_file(st, before);
   const bool published = st.st_ino != before.st_ino || twice;
-  if (std::exchange(hosts_, hosts) != hosts || published) changes_ += twice ? 2 : 1;
+  if (std::exchange(records_, records) != records || published) changes_ += twice ? 2 : 1;
+  expect_records();
   if (pair_.scenario().damaged && same_file(st, live_)) return;
   EXPECT_EQ(integrity(target.gravity()), "ok") << when;
   const auto content = content_of(target.gravity());
   const bool undone = pair_.scenario().operation == Operation::undo && lists_of(target.gravity()) == pair_.new_lists();
-  EXPECT_TRUE(content == pair_.old_content() || is_new(content) || undone) << when << ": live is neither the old nor the new version";
+  EXPECT_TRUE(content == node_.old_content || content == node_.new_content || undone)
+      << when << ": live is neither the old nor the new version\n"
+      << "against the old one:\n"
+      << difference(node_.old_content, content) << "against the new one:\n"
+      << difference(node_.new_content, content) << told(target);
   if (published) {
     const auto updated = updated_of(target.gravity());
     EXPECT_GT(updated, std::exchange(updated_, updated)) << when << ": FTL would not notice";
@@ -142,25 +168,31 @@ void Witness::expect_live(const char* when) {
   expect_ftl_serves(content);
 }
 
+/// Each kind is set whole.
+void Witness::expect_records() {
+  for (std::size_t i = 0; i < records_.size(); ++i)
+    EXPECT_TRUE(records_[i] == node_.old_records[i] || records_[i] == node_.new_records[i])
+        << "records are neither the old nor the new ones: " << fmt::format("{}", fmt::join(records_[i], "; "));
+}
+
 void Witness::expect_source_untouched(const char* when) {
-  if (pair_.scenario().operation == Operation::undo) return;
+  if (pair_.scenario().operation == Operation::undo || pair_.changed().size() > 1) return;
   EXPECT_TRUE(same_file(look_at(pair_.source().gravity()), source_)) << when << ": the source's database was touched";
 }
 
 void Witness::expect_ftl_serves(const std::string& content) {
-  const bool old = content == pair_.old_content();
-  const auto blocked = old ? Pair::only_old : Pair::only_new;
-  const auto allowed = old ? Pair::only_new : Pair::only_old;
-  const bool undo = pair_.scenario().operation == Operation::undo;
   if (pair_.scenario().only_records) return;
+  const bool old = content == node_.old_content;
   const auto deadline = util::Deadline::in(patience);
   std::string first, second;
   do {
-    first = lookup(port_, undo ? allowed : blocked);
-    second = lookup(port_, undo ? blocked : allowed);
+    first = lookup(port_, old ? node_.only_old : node_.only_new);
+    second = lookup(port_, old ? node_.only_new : node_.only_old);
     if (first == "blocked" && second == "allowed") return;
   } while (!deadline.passed());
-  ADD_FAILURE() << "FTL goes on with another version than live is: what must be blocked is " << first << ", what must be allowed " << second;
+  const auto stats = lookup_texts(port_, "stats.stand-in", util::Deadline::in(patience)).value_or(std::vector<std::string>{"nothing"});
+  ADD_FAILURE() << "FTL goes on with another version than live is: what must be blocked is " << first << ", what must be allowed " << second
+                << fmt::format("; FTL of {} says {}", node_.pihole->options().name, fmt::join(stats, ", "));
 }
 
 void Witness::after_fault(const RunResult& result, Event event) {
@@ -187,12 +219,12 @@ void Witness::after_next_run(const RunResult& result) {
   EXPECT_TRUE(result.agent.ok()) << result.agent.what << result.agent.trouble;
   expect_live("after the next run");
   expect_source_untouched("after the next run");
-  const auto& target = pair_.target();
+  const auto& target = *node_.pihole;
   if (pair_.scenario().operation == Operation::undo) {
     EXPECT_TRUE(lists_of(target.gravity()) == pair_.new_lists());
   } else {
-    EXPECT_TRUE(content_of(target.gravity()) == pair_.new_content());
-    EXPECT_EQ(target.settings().dns_hosts, pair_.source().settings().dns_hosts);
+    EXPECT_TRUE(content_of(target.gravity()) == node_.new_content);
+    EXPECT_EQ(records_, node_.new_records);
   }
   expect_no_stray_file();
   expect_history();
@@ -229,7 +261,7 @@ void Witness::expect_no_stray_file() {
 
 /// Every publish has its line, which says that it happened, and one kept version.
 void Witness::expect_history() {
-  const auto books = books_of(pair_.target());
+  const auto books = books_of(*node_.pihole);
   int lines = 0;
   std::string all;
   for (std::size_t i = 0; i + history_ < books.history.size(); ++i) {
@@ -241,6 +273,8 @@ void Witness::expect_history() {
   if (!(pair_.scenario().records || pair_.scenario().operation == Operation::sync) || lines != changes_ + 1) {
     EXPECT_EQ(lines, changes_) << all;
   }
+  // Whoever finishes a sync that was interrupted knows what was lost in it.
+  EXPECT_EQ(conflicts_in_history(*node_.pihole), pair_.conflicts()) << all;
   // Of a database that cannot be read there is nothing to keep.
   if (!pair_.scenario().damaged) {
     EXPECT_EQ(books.versions - versions_, static_cast<std::size_t>(lines)) << all;

@@ -12,8 +12,8 @@ namespace gsync::test {
 /// What must be true after a fault, after the next run, and after the one after that; tells it by EXPECT. Between the fault and the next run only FTL touches anything.
 class Witness {
  public:
-  /// Notes how things are, and starts an FTL on the target. Its poll is quick; all else is FTL's.
-  explicit Witness(Pair& pair);
+  /// Notes how things are, and starts an FTL on that node. Its poll is quick; all else is FTL's.
+  Witness(Pair& pair, const ChangedNode& node);
   ~Witness();
   Witness(const Witness&) = delete;
   Witness& operator=(const Witness&) = delete;
@@ -31,10 +31,11 @@ class Witness {
   void expect_ftl_serves(const std::string& content);
   void expect_no_stray_file();
   void expect_history();
-  bool is_new(const std::string& content) const;
+  void expect_records();
   void start_ftl();
 
   Pair& pair_;
+  const ChangedNode& node_;
   struct stat live_ {};
   struct stat last_ {};  // of live, when last looked at
   struct stat source_ {};
@@ -43,7 +44,7 @@ class Witness {
   std::size_t history_ = 0;
   std::size_t versions_ = 0;
   int changes_ = 0;  // runs that published a database or set records
-  std::vector<std::string> hosts_;
+  RecordTexts records_;
   pid_t ftl_ = 0;
   std::uint16_t port_ = 0;
 };
