@@ -13,10 +13,8 @@
 #include "gsync/util/text.hpp"
 #include "support/paths.hpp"
 #include "support/resident.hpp"
-#include "support/sanitizer.hpp"
-#include "support/simulated_clock.hpp"
+#include "support/simulated_clock_test.hpp"
 #include "support/sql.hpp"
-#include "support/two_nodes_test.hpp"
 
 namespace gsync::test {
 namespace {
@@ -39,14 +37,8 @@ struct Host {
   Resident resident;
 };
 
-class ClockJumps : public TwoNodesTest {
+class ClockJumps : public SimulatedClockTest {
  protected:
-  void SetUp() override {
-    TwoNodesTest::SetUp();
-    if (sanitized) GTEST_SKIP() << "the sanitizer must be the first library";
-    fmt::print("GSYNC_SEED={}\n", seed_);
-  }
-
   void start() {
     // Each is hours off the others from its daemon's first moment on.
     constexpr std::array<std::int64_t, 3> ahead{0, 5 * hour, -7 * hour};
@@ -421,8 +413,6 @@ class ClockJumps : public TwoNodesTest {
         }
   }
 
-  std::uint64_t seed_ = campaign_seed();
-  Random random_{seed_};
   std::unique_ptr<Fleet> fleet_;
   std::vector<std::unique_ptr<Host>> hosts_;
   std::unique_ptr<FleetProbe> probe_;

@@ -10,9 +10,7 @@
 #include "e2e/fleet.hpp"
 #include "support/paths.hpp"
 #include "support/resident.hpp"
-#include "support/sanitizer.hpp"
-#include "support/simulated_clock.hpp"
-#include "support/two_nodes_test.hpp"
+#include "support/simulated_clock_test.hpp"
 
 namespace gsync::test {
 namespace {
@@ -44,14 +42,8 @@ std::map<std::string, Held> held_by(const FleetNode& node) {
   return all;
 }
 
-class HouseholdDay : public TwoNodesTest {
+class HouseholdDay : public SimulatedClockTest {
  protected:
-  void SetUp() override {
-    TwoNodesTest::SetUp();
-    if (sanitized) GTEST_SKIP() << "the sanitizer must be the first library";
-    fmt::print("GSYNC_SEED={}\n", seed_);
-  }
-
   void start() {
     fleet_ = std::make_unique<Fleet>(2);
     auto& ph1 = (*fleet_)[0];
@@ -139,8 +131,6 @@ class HouseholdDay : public TwoNodesTest {
     settle();
   }
 
-  std::uint64_t seed_ = campaign_seed();
-  Random random_{seed_};
   SimulatedClock clock_;
   std::unique_ptr<Fleet> fleet_;
   Resident residents_[2] = {Resident("anna", seed_ + 1), Resident("otto", seed_ + 2)};
