@@ -59,7 +59,12 @@ if [ "$here" = no ]; then
   inside=(--here --arch "$architecture" --output /src/dist)
   if [ -n "$tests" ]; then inside+=("--test=$tests"); fi
   if [ "$tarball" = yes ]; then inside+=(--tarball); fi
-  "$source_directory/tests/debian.sh" --release "$release" --root "$root" -- packaging/deb.sh "${inside[@]}"
+  # A root that is used again is of an earlier day.
+  # shellcheck disable=SC2016  # expanded by the shell in the root
+  "$source_directory/tests/debian.sh" --release "$release" --root "$root" -- sh -c '
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get -q update && apt-get -q upgrade -y; } >&2 || echo "The root could not be upgraded; going on with what it has" >&2
+    exec packaging/deb.sh "$@"' sh "${inside[@]}"
   mkdir -p "$output"
   cp "$root"/src/dist/* "$output/"
   say "In $output: $(find "$root/src/dist" -type f -printf "%f\n" | tr '\n' ' ')"

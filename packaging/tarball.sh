@@ -26,6 +26,7 @@ export CFLAGS="$CFLAGS $CPPFLAGS" CXXFLAGS="$CXXFLAGS $CPPFLAGS"
 sed 's/^deb /deb-src /' /etc/apt/sources.list >/etc/apt/sources.list.d/gravity-sync-source.list
 apt-get -q update </dev/null >&2 || say "apt-get update failed; trying with the old lists"
 apt-get -q install -y --no-install-recommends "libssl-dev:$architecture" </dev/null >&2 || fail "libssl-dev:$architecture could not be installed (see above)"
+rm -rf /src/libssh
 mkdir -p /src/libssh
 (cd /src/libssh && apt-get -q source libssh </dev/null >&2) || fail "there is no source of libssh (see above)"
 libssh_source=$(find /src/libssh -mindepth 1 -maxdepth 1 -type d -name 'libssh-*' | sort | tail -n 1)

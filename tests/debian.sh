@@ -51,6 +51,11 @@ if [ ! -x "$root/usr/bin/apt-get" ]; then
   # shellcheck disable=SC2086  # no word where there is no mirror
   debootstrap --variant=minbase "$release" "$root" ${MIRROR:-} </dev/null >&2 || fail "debootstrap failed (see above)"
 fi
+# As on every Debian that was installed, not made: what is linked into the archive must not lack them.
+if [ "$release" != sid ] && ! grep -q security "$root/etc/apt/sources.list"; then
+  security=$(sed -n "s,^deb \(.*\)/debian/\{0\,1\} $release .*,deb \1/debian-security $release-security main,p" "$root/etc/apt/sources.list")
+  if [ -n "$security" ]; then echo "$security" >>"$root/etc/apt/sources.list"; else say "The mirror has no other name for security updates that could be guessed; they are not used"; fi
+fi
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 
 # What is committed or would be: what git does not ignore.
