@@ -96,6 +96,8 @@ tar -C "$source_directory" -c --exclude='./build*' --exclude=./dist . | tar -C "
 cp -r "$work/packaging/debian" "$work/debian"
 cd "$work"
 
+# Nobody gets the debugging symbols, and without them the build takes three quarters of the time.
+export DEB_CFLAGS_STRIP=-g DEB_CXXFLAGS_STRIP=-g
 profiles=() options="noautodbgsym parallel=$(build_jobs)"
 if [ -z "$tests" ]; then profiles+=(nocheck) options+=' nocheck'; fi
 if [ "$architecture" != "$own" ]; then profiles+=(cross); fi
