@@ -20,6 +20,8 @@
 #include <thread>
 
 #include "gsync/util/fd.hpp"
+#include "gsync/util/files.hpp"
+#include "support/in_child.hpp"
 #include "support/temp_directory.hpp"
 
 namespace gsync::pihole {
@@ -124,6 +126,29 @@ class FtlTest : public testing::Test {
   Ftl ftl_{installation_};
 };
 
+/// Why /proc does not tell which signals a process catches; "" where it does. Under qemu-user it shows what qemu itself catches.
+std::string signals_hidden() {
+  return test::in_child([]() -> std::string {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    ::sigaction(40, &action, nullptr);
+    const auto status = util::read_file("/proc/self/status").value_or("");
+    constexpr std::string_view label = "SigCgt:\t";
+    const auto at = status.find(label);
+    const auto caught = at == std::string::npos ? "" : status.substr(at + label.size(), 16);
+    const auto mask = std::strtoull(caught.c_str(), nullptr, 16);
+    if ((mask >> 39 & 1) == 1 && (mask >> 40 & 1) == 0) return "";
+    return "/proc does not tell here which signals a process catches: of 40 and 41 one that catches 40 shows " + caught;
+  });
+}
+
+class FtlSignals : public FtlTest {
+ protected:
+  void SetUp() override {
+    if (auto reason = signals_hidden(); !reason.empty()) GTEST_SKIP() << reason;
+  }
+};
+
 TEST_F(FtlTest, IsTheProcessInThePidFile) {
   FtlLike process({});
   EXPECT_EQ(ftl_.pid(), std::nullopt) << "no pid file yet";
@@ -154,7 +179,7 @@ TEST_F(FtlTest, MayHaveTheNameOfTheConfiguredBinaryAsFarAsTheKernelKeepsIt) {
 }
 
 TEST_F(FtlTest, OfAContainerDescendsFromItsFirstProcess) {
-  FtlLike process({.signal = 35});
+  FtlLike process({});
   FtlLike other({.comm = "not-ftl"});
   const auto ftl_below = [&](pid_t first) {
     Inspection inspection;
@@ -166,7 +191,7 @@ TEST_F(FtlTest, OfAContainerDescendsFromItsFirstProcess) {
   write_pid(other);  // what stands in a pid file of this host is another FTL's
   EXPECT_EQ(ftl_below(process.pid()), process.pid());
   EXPECT_EQ(ftl_below(::getpid()), process.pid()) << "below a script that has started it";
-  EXPECT_THAT(ftl_.describe(), HasSubstr("in container box (docker), signal 35"));
+  EXPECT_THAT(ftl_.describe(), HasSubstr("in container box (docker), signal 34"));
   EXPECT_EQ(ftl_below(other.pid()), std::nullopt);
   EXPECT_THAT(ftl_.describe(), HasSubstr("not visible from here"));
   EXPECT_EQ(ftl_below(0), std::nullopt);
@@ -182,7 +207,7 @@ TEST_F(FtlTest, OfAVolumeIsNotKnown) {
   EXPECT_THAT(ftl_.describe(), HasSubstr("its own poll"));
 }
 
-TEST_F(FtlTest, GetsTheSignalOfItsOwnCLibraryInItsTimerThread) {
+TEST_F(FtlSignals, GetsTheSignalOfItsOwnCLibraryInItsTimerThread) {
   for (int signal : {34, 35}) {
     FtlLike process({.signal = signal});
     write_pid(process);
@@ -199,7 +224,7 @@ TEST_F(FtlTest, GetsTheSignalOfItsOwnCLibraryInItsTimerThread) {
   }
 }
 
-TEST_F(FtlTest, IsNotSignalledWhenItCatchesNoneOrAnotherOne) {
+TEST_F(FtlSignals, IsNotSignalledWhenItCatchesNoneOrAnotherOne) {
   for (int signal : {0, 36, SIGUSR1}) {
     FtlLike process({.signal = signal});
     write_pid(process);
@@ -210,7 +235,7 @@ TEST_F(FtlTest, IsNotSignalledWhenItCatchesNoneOrAnotherOne) {
   }
 }
 
-TEST_F(FtlTest, OfPiholeFiveGetsItsSignalsInItsHousekeeper) {
+TEST_F(FtlSignals, OfPiholeFiveGetsItsSignalsInItsHousekeeper) {
   installation_.generation = Generation::v5;
   FtlLike process({.thread = "housekeeper"});
   write_pid(process);
@@ -225,7 +250,7 @@ TEST_F(FtlTest, OfPiholeFiveGetsItsSignalsInItsHousekeeper) {
   EXPECT_FALSE(ftl_.signal_reload()) << "in v6 it is another thread";
 }
 
-TEST_F(FtlTest, IsEndedWithAFailureSoThatItsServiceStartsItAgain) {
+TEST_F(FtlSignals, IsEndedWithAFailureSoThatItsServiceStartsItAgain) {
   for (int signal : {34, 35}) {
     FtlLike process({.signal = signal});
     write_pid(process);
@@ -243,7 +268,7 @@ TEST_F(FtlTest, OfPiholeFiveThatCannotBeSignalledIsToldByPiholesScript) {
   EXPECT_THAT(ftl_.describe(), HasSubstr("no thread named housekeeper: it reloads by `pihole restartdns reload-lists`"));
 }
 
-TEST_F(FtlTest, IsNotSignalledWithoutAnIdleThread) {
+TEST_F(FtlSignals, IsNotSignalledWithoutAnIdleThread) {
   FtlLike process({.timer = false});
   write_pid(process);
   EXPECT_EQ(ftl_.reload_signal(), 34);
