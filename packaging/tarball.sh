@@ -28,8 +28,13 @@ apt-get -q update </dev/null >&2 || say "apt-get update failed; trying with the 
 apt-get -q install -y --no-install-recommends "libssl-dev:$architecture" </dev/null >&2 || fail "libssl-dev:$architecture could not be installed (see above)"
 rm -rf /src/libssh
 mkdir -p /src/libssh
-(cd /src/libssh && apt-get -q source libssh </dev/null >&2) || fail "there is no source of libssh (see above)"
-libssh_source=$(find /src/libssh -mindepth 1 -maxdepth 1 -type d -name 'libssh-*' | sort | tail -n 1)
+# The newest that the mirror really has: some have the programs of the security updates, but not all of their sources.
+for libssh_version in $(apt-cache madison libssh | awk -F '[ |]+' '/ Sources$/ { print $3 }' | sort -ruV); do
+  if (cd /src/libssh && apt-get -q source --only-source "libssh=$libssh_version" </dev/null >&2); then break; fi
+  say "There is no source of libssh $libssh_version; trying an older one"
+done
+libssh_source=$(find /src/libssh -mindepth 1 -maxdepth 1 -type d -name 'libssh-*')
+[ -n "$libssh_source" ] || fail "there is no source of libssh (see above)"
 rm -rf "$work" "$build"
 cmake --log-level=WARNING -S "$libssh_source" -B "$work/libssh" -G Ninja "-DCMAKE_INSTALL_PREFIX=$work/installed" -DCMAKE_INSTALL_LIBDIR=lib \
   -DBUILD_SHARED_LIBS=OFF -DWITH_GSSAPI=OFF -DWITH_ZLIB=OFF -DWITH_SFTP=OFF -DWITH_SERVER=OFF -DWITH_EXAMPLES=OFF -DUNIT_TESTING=OFF \
