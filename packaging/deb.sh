@@ -18,14 +18,14 @@ with lintian. A package that was built on Debian 12 (bookworm) installs on 12 an
   --tarball             what packaging/tarball.sh makes, instead of a package
   --output DIRECTORY    where the result is put (dist in the checkout)
   --root DIRECTORY      keep the root there and use it again; it may have a compiler cache, which is used
-  --here                build on this Debian, as root, and install here what that needs
+  --here                build on this Debian, as root, and install here what that needs; with --upgrade, have it up to date first
   --help                this text
 
 MIRROR names the Debian mirror. Needs root. With several architectures in one root, build them one after the other.
 END_OF_USAGE
 }
 
-architecture=$(dpkg --print-architecture) release=bookworm root='' output=$source_directory/dist tests='' here=no tarball=no
+architecture=$(dpkg --print-architecture) release=bookworm root='' output=$source_directory/dist tests='' here=no upgrade=no tarball=no
 while [ $# -gt 0 ]; do
   case $1 in
     --arch | --release | --root | --output) [ $# -ge 2 ] || { usage >&2; exit 2; } ;;&
@@ -37,6 +37,7 @@ while [ $# -gt 0 ]; do
     --test=*) tests=${1#*=} ;;
     --tarball) tarball=yes ;;
     --here) here=yes ;;
+    --upgrade) upgrade=yes ;;
     --help | -h) usage; exit 0 ;;
     *) say "packaging/deb.sh: what is '$1'?"; usage >&2; exit 2 ;;
   esac
@@ -56,15 +57,10 @@ if [ "$here" = no ]; then
     trap 'rm -rf --one-file-system "$root"' EXIT
     chmod 0755 "$root"
   fi
-  inside=(--here --arch "$architecture" --output /src/dist)
+  inside=(--here --upgrade --arch "$architecture" --output /src/dist)
   if [ -n "$tests" ]; then inside+=("--test=$tests"); fi
   if [ "$tarball" = yes ]; then inside+=(--tarball); fi
-  # A root that is used again is of an earlier day.
-  # shellcheck disable=SC2016  # expanded by the shell in the root
-  "$source_directory/tests/debian.sh" --release "$release" --root "$root" -- sh -c '
-    export DEBIAN_FRONTEND=noninteractive
-    { apt-get -q update && apt-get -q upgrade -y; } >&2 || echo "The root could not be upgraded; going on with what it has" >&2
-    exec packaging/deb.sh "$@"' sh "${inside[@]}"
+  "$source_directory/tests/debian.sh" --release "$release" --root "$root" -- packaging/deb.sh "${inside[@]}"
   mkdir -p "$output"
   cp "$root"/src/dist/* "$output/"
   say "In $output: $(find "$root/src/dist" -type f -printf "%f\n" | tr '\n' ' ')"
@@ -80,7 +76,18 @@ install_packages() { apt-get -q install -y --no-install-recommends "$@" </dev/nu
 export DEBIAN_FRONTEND=noninteractive
 own=$(dpkg --print-architecture)
 [ "$architecture" = "$own" ] || dpkg --add-architecture "$architecture"
+# A library can be there for two architectures in one version only: security updates that the mirror has for some of them are of no use.
+if [ "$upgrade" = yes ] && grep -q security /etc/apt/sources.list && ! apt-get -q update -o APT::Update::Error-Mode=any </dev/null >&2; then
+  say "BUILDING WITHOUT SECURITY UPDATES: this mirror lacks lists of them for $(dpkg --print-foreign-architectures | tr '\n' ' ')or $own (see above)"
+  sed -i '/security/d' /etc/apt/sources.list
+fi
 apt-get -q update </dev/null >&2 || say "apt-get update failed; trying with the old lists"
+# A root that is used again is of an earlier day, or had updates that are not used today.
+if [ "$upgrade" = yes ]; then
+  printf 'Package: *\nPin: release o=Debian\nPin-Priority: 1001\n' >/etc/apt/up-or-down
+  apt-get -q dist-upgrade -y --allow-downgrades -o Dir::Etc::Preferences=/etc/apt/up-or-down </dev/null >&2 ||
+    say "The root could not be brought up to date; going on with what it has"
+fi
 packages=(build-essential debhelper dpkg-dev lintian)
 if [ "$architecture" != "$own" ]; then
   packages+=("crossbuild-essential-$architecture")
@@ -108,6 +115,8 @@ apt-get -q build-dep -y --no-install-recommends --host-architecture "$architectu
 if command -v ccache >/dev/null; then
   export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
   export CCACHE_DIR=${CCACHE_DIR:-/src/ccache} CCACHE_NOHASHDIR=1 CCACHE_BASEDIR=$work
+  # As debhelper sets it. The cache tells locales apart, and would have nothing of the package for the archive.
+  export LC_ALL=C.UTF-8
 fi
 if [ -n "$tests" ]; then
   if [ "$tests" != all ]; then export TESTED=${tests//,/ }; fi
