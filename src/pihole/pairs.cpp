@@ -115,6 +115,10 @@ model::PairBook pair_book(replica::StateStore& state, const std::string& name) {
 
 void catch_up(const Parts& parts, const std::string& peer, const model::Records& records) {
   auto book = pair_book(parts.state, parts.name);
+  // `pihole -g` may have come in the middle of the sync. What it has lost is brought back to what it made, not to what we make of that: a
+  // row that only comes with the sync is not in what it moved away, and would look as if somebody had deleted it there.
+  parts.live_state.content();
+  bring_back(parts, records);
   const auto& now = parts.live_state.content();
   auto rest = book.unfinished(peer, now.rows.lists, records, model::fit_of(now.summary.capabilities));
   if (!rest) return;
