@@ -25,7 +25,7 @@ struct Case {
   Side side;
   Event event;
   unsigned kinds;
-  int one_in;  ///< how many operations are tried by default
+  int one_in;           ///< how many operations are tried by default
   std::uint64_t lucks;  ///< how often the power goes at each, where everything is tried: what survives is a matter of luck
 };
 
@@ -50,12 +50,19 @@ std::string told(const Ending& ending) {
 
 class Sweep : public testing::TestWithParam<Case> {
  protected:
-  /// False when the run was over before operation `at` of the thread.
-  static bool stop_at(Pair& pair, int thread, int at, std::uint64_t luck = 0) {
-    const auto& tested = GetParam();
+  /// The Pi-holes as before the run, and those that look at them and keep what was there. For the counted run, too, whose operations are
+  /// others where nobody does.
+  static std::list<Witness> begin(Pair& pair) {
     pair.reset();
     std::list<Witness> witnesses;
     for (const auto& node : pair.changed()) witnesses.emplace_back(pair, node);
+    return witnesses;
+  }
+
+  /// False when the run was over before operation `at` of the thread.
+  static bool stop_at(Pair& pair, int thread, int at, std::uint64_t luck = 0) {
+    const auto& tested = GetParam();
+    auto witnesses = begin(pair);
     const auto result = pair.run(tested.side, {tested.event, tested.kinds, at, thread});
     SCOPED_TRACE(fmt::format("at operation {} of thread {} (luck {}): {}\n  initiator: {}\n  agent: {}", at, thread, luck, result.operation,
                              told(result.initiator), told(result.agent)));
@@ -110,7 +117,7 @@ class Sweep : public testing::TestWithParam<Case> {
 TEST_P(Sweep, LeavesTheOldOrTheNewVersionAndTheNextRunConverges) {
   const auto& tested = GetParam();
   Pair pair(tested.scenario);
-  pair.reset();
+  const auto witnesses = begin(pair);
   const auto operations = pair.run(tested.side, {Event::none, tested.kinds}).operations;
   EXPECT_GT(operations[0], 10) << "the sweep does not see the operations";
   EXPECT_EQ(operations.back(), 0) << "more threads than are told apart";
