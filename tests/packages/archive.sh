@@ -9,24 +9,35 @@ source_directory=$(cd "$(dirname "$0")/../.." && pwd)
 
 usage() {
   cat <<'END'
-usage: tests/packages/archive.sh DIST
+usage: tests/packages/archive.sh [--arch ARCHITECTURE] DIST
 
 Makes a root of one file, a static busybox, and in it installs the archive that packaging/tarball.sh made, once as on a system with OpenRC and
 once as on one that has cron only; installs it again, and takes it away again, after which nothing may be left. The program must run there
 without any library. Needs root and busybox-static; otherwise it says so, and exits with 77.
+
+  --arch ARCHITECTURE   the archive for another one than this machine's, whose programs the kernel here must be able to start:
+                        tests/packages/foreign.sh sees to that
+  --help                this text
 END
 }
 
-case ${1-} in
-  --help | -h) usage; exit 0 ;;
-  '' | -*) usage >&2; exit 2 ;;
-esac
+architecture=$(dpkg --print-architecture) dist=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --arch) [ $# -ge 2 ] || { usage >&2; exit 2; }; architecture=$2; shift ;;
+    --help | -h) usage; exit 0 ;;
+    -*) usage >&2; exit 2 ;;
+    *) dist=$1 ;;
+  esac
+  shift
+done
+[ -n "$dist" ] || { usage >&2; exit 2; }
 skip() { say "skipped: $*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "this changes into a root, which only root may"
 busybox=$(command -v busybox) || skip "there is no busybox; apt-get install busybox-static"
 if ldd "$busybox" >/dev/null 2>&1; then skip "$busybox is not static; apt-get install busybox-static"; fi
-archive=$(find "$1" -name "gravity-sync-*-$(dpkg --print-architecture).tar.gz" | sort | tail -n 1)
-[ -n "$archive" ] || fail "there is no archive in $1; make it with packaging/tarball.sh"
+archive=$(find "$dist" -name "gravity-sync-*-$architecture.tar.gz" | sort | tail -n 1)
+[ -n "$archive" ] || fail "there is no gravity-sync-*-$architecture.tar.gz in $dist; make it with packaging/tarball.sh --arch $architecture"
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/gravity-sync-archive-XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
 
