@@ -42,6 +42,7 @@ std::vector<std::uint32_t> bucket_digests(const Lists& lists, std::size_t bucket
   std::vector<util::Encoder> contents(buckets);
   for (const auto& [key, row] : lists) contents[bucket_of(key, buckets)](key, row.enabled, row.comment, row.title, row.groups);
   std::vector<std::uint32_t> digests;
+  digests.reserve(buckets);
   for (const auto& content : contents) digests.push_back(first_bits(digest_of(std::string_view(content.bytes()))));
   return digests;
 }
