@@ -42,7 +42,8 @@ int unmap_code(dl_phdr_info* object, std::size_t, void*) {
     if (segment.p_type != PT_LOAD || segment.p_flags != (PF_R | PF_X)) continue;
     const auto begin = (object->dlpi_addr + segment.p_vaddr) / page * page;
     const auto end = object->dlpi_addr + segment.p_vaddr + segment.p_memsz;
-    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    // The loader gives addresses as numbers.
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // NOLINT(performance-no-int-to-ptr)
   }
   return 0;
 }
