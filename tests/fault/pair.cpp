@@ -142,9 +142,13 @@ sync::Options engine_options(Operation operation) {
 class Orphans {
  public:
   Orphans() : known_(children()) { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+  /// One that ends may leave another one behind.
   void wait() const {
-    for (const auto pid : children()) {
-      if (std::find(known_.begin(), known_.end(), pid) == known_.end()) ::waitpid(pid, nullptr, 0);
+    for (bool any = true; any;) {
+      any = false;
+      for (const auto pid : children()) {
+        if (std::find(known_.begin(), known_.end(), pid) == known_.end()) any = ::waitpid(pid, nullptr, 0) == pid || any;
+      }
     }
   }
 
