@@ -487,7 +487,7 @@ RunResult Pair::run(Side side, const Fault& fault) {
   RunResult result;
   result.initiator = initiator.wait();
   result.agent = agent.wait();
-  if (orphans && fault.event != Event::none) orphans->wait();
+  if (orphans) orphans->wait();
   const auto& trace = (side == Side::initiator ? initiator : agent).trace();
   std::copy(trace.operations.begin(), trace.operations.end(), result.operations.begin());
   result.happened = trace.happened;
