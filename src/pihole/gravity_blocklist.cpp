@@ -156,7 +156,6 @@ BlocklistWritten write_blocklist(sqlite::Database& database, const Shape& shape,
   for (auto& table : tables) {
     if (table) table->finish();
   }
-  if (tables[0]) written.counted = tables[0]->counted();
   for (std::size_t i = 0; i < wishes.size(); ++i) {
     if (written.sets[ids[i]] != answers[i].rows) {
       throw Error(ErrorCode::corrupt, fmt::format("{} did not arrive as its source announced it", model::describe(wishes[i].key)),

@@ -163,22 +163,18 @@ void raise_updated(sqlite::Database& database, std::int64_t above, std::int64_t 
   if (database.changes() == 0) database.prepare("INSERT INTO info (property, value) VALUES ('updated', ?)").bind(1, value).run();
 }
 
-void write_counts(sqlite::Database& database, std::optional<BlockedCounts> gravity) {
+void write_counts(sqlite::Database& database, std::optional<std::uint64_t> domains) {
   auto set = [&](std::string_view property, std::int64_t value) {
     database.prepare("UPDATE info SET value=? WHERE property=?").bind(1, value).bind(2, property).run();
     if (database.changes() == 0) database.prepare("INSERT INTO info (property, value) VALUES (?, ?)").bind(1, property).bind(2, value).run();
   };
   auto any = [&](std::string_view sql) { return database.query_int(sql).value_or(0) != 0; };
-  if (!gravity) {
-    gravity.emplace();
-    gravity->domains =
-        static_cast<std::uint64_t>(database.query_int("SELECT count(*) FROM (SELECT DISTINCT domain FROM gravity)").value_or(0));
-    gravity->abp = any("SELECT EXISTS (SELECT 1 FROM gravity WHERE domain >= '||' AND domain < '|}')");
-  }
-  set("gravity_count", static_cast<std::int64_t>(gravity->domains));
+  if (!domains)
+    domains = static_cast<std::uint64_t>(database.query_int("SELECT count(*) FROM (SELECT DISTINCT domain FROM gravity)").value_or(0));
+  set("gravity_count", static_cast<std::int64_t>(*domains));
   // ABP-style entries are stored as they are written, ||domain^ and @@||domain^. FTL looks for either kind only when this says that there is one
   // (gravity-parseList.c sets it for both tables).
-  bool abp = gravity->abp;
+  bool abp = any("SELECT EXISTS (SELECT 1 FROM gravity WHERE domain >= '||' AND domain < '|}')");
   if (!abp && any("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type='table' AND name='antigravity')")) {
     abp = any("SELECT EXISTS (SELECT 1 FROM antigravity WHERE domain >= '@@||' AND domain < '@@|}')");
   }

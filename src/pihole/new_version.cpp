@@ -99,7 +99,6 @@ void NewVersion::change_rows() {
     bool compiled = counts_.blocklist_removed > 0;
     if (reader_ != nullptr && !change_.wishes.empty()) compiled |= write_compiled(database, change_.wishes, *reader_);
     if (undo) compiled |= bring_back_compiled(database);
-    if (compiled) write_counts(database, counted_);
     raise_updated(database, seen_by_ftl(), 0);
     transaction.commit();
     blocklist_changed_ = compiled;
@@ -107,10 +106,9 @@ void NewVersion::change_rows() {
   count_rows();
   std::optional<util::WriteBack> writing;
   if (blocklist_changed_) writing.emplace(raw.get());
+  if (blocklist_changed_) check_compiled();
   auto database = parts_.shadow.open_building_reader();
-  if (blocklist_changed_)
-    check_whole();
-  else
+  if (!blocklist_changed_)
     after_.checked = check_edited(database, after_.checked, parts_.clock.unix_time());
   after_.rows = read_rows(database, after_.shape, nullptr);
   if (model::digest_of(after_.rows.lists) != model::digest_of(after)) {
@@ -149,7 +147,6 @@ bool NewVersion::write_compiled(sqlite::Database& database, const std::vector<mo
     ids.push_back(id->second);
   }
   auto written = write_blocklist(database, after_.shape, ids, wishes, reader);
-  counted_ = written.counted;
   counts_.adlists_compiled += wishes.size();
   counts_.blocklist_added += written.added;
   counts_.blocklist_removed += written.removed;
@@ -220,9 +217,20 @@ void NewVersion::receive_bytes() {
   if (header->wal) throw Error(ErrorCode::refused, "the source's database is in WAL mode");
 }
 
-void NewVersion::check_whole() {
-  check_database([this] { return parts_.shadow.open_building_reader(); });
+std::optional<std::uint64_t> NewVersion::check_whole() {
+  auto domains = check_database([this] { return parts_.shadow.open_building_reader(); });
   after_.checked = parts_.clock.unix_time();
+  return domains;
+}
+
+/// The check passes all domains in their order, so it counts them, too. What is written behind it is checked by itself.
+void NewVersion::check_compiled() {
+  const auto domains = check_whole();
+  auto database = parts_.shadow.open_building();
+  sqlite::Transaction transaction(database);
+  write_counts(database, domains);
+  transaction.commit();
+  after_.checked = check_edited(database, after_.checked, parts_.clock.unix_time());
 }
 
 void NewVersion::receive_copy() {

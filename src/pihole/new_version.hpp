@@ -36,7 +36,8 @@ class NewVersion {
   void forget_compiled(const std::vector<std::int64_t>& ids);
   bool write_compiled(sqlite::Database& database, const std::vector<model::BlocklistWish>& wishes, model::BlocklistReader& reader);
   bool bring_back_compiled(sqlite::Database& database);
-  void check_whole();
+  std::optional<std::uint64_t> check_whole();
+  void check_compiled();
   void receive_copy();
   void receive_bytes();
   void check_schema(sqlite::Database& arrived);
@@ -51,7 +52,6 @@ class NewVersion {
   util::ByteReader* copy_;
   LiveContent after_;
   model::ChangeCounts counts_;
-  std::optional<BlockedCounts> counted_;
   std::vector<model::RowChange> rows_;
   std::vector<std::string> warnings_;
   std::vector<std::int64_t> new_adlists_;

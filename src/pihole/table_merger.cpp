@@ -45,7 +45,6 @@ bool TableMerger::has_index_on_domain() {
 
 void TableMerger::begin(std::uint64_t new_rows) {
   const bool empty = !database_.query_int(fmt::format("SELECT 1 FROM {} LIMIT 1", table_));
-  count_ = empty && delta_.empty();
   const auto there = database_.query_int(fmt::format("SELECT max(rowid) FROM {}", table_)).value_or(0);
   // Into an empty table they go in the order of the index, which is as good as sorting.
   if (!empty && new_rows > static_cast<std::uint64_t>(std::max<std::int64_t>(there, stretch))) {
@@ -226,8 +225,6 @@ void TableMerger::settle(std::size_t incoming, std::optional<std::string_view> b
   for (std::size_t first = 0, next = 0; first < incoming; first = next) {
     const auto& domain = incoming_[first].domain;
     while (next < incoming && incoming_[next].domain == domain) ++next;
-    ++counted_.domains;
-    counted_.abp = counted_.abp || domain.starts_with("||");
     std::sort(incoming_.begin() + static_cast<std::ptrdiff_t>(first), incoming_.begin() + static_cast<std::ptrdiff_t>(next),
               [&](const Incoming& a, const Incoming& b) { return wishes_[a.wish].id < wishes_[b.wish].id; });
     for (auto i = first; i < next; ++i) {

@@ -32,9 +32,6 @@ class TableMerger {
   void row(const model::BlocklistRow& row);
   void finish();
 
-  /// Where the table was empty before, and only whole sets came.
-  std::optional<BlockedCounts> counted() const { return count_ ? std::optional(counted_) : std::nullopt; }
-
  private:
   struct Own {
     std::int64_t rowid;
@@ -85,8 +82,6 @@ class TableMerger {
   std::size_t incoming_count_ = 0;
   std::string loaded_to_;  // own rows up to and with this domain are in hand or settled
   bool at_end_ = false;
-  bool count_ = false;
-  BlockedCounts counted_;
 };
 
 }  // namespace gsync::pihole

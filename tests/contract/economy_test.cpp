@@ -73,6 +73,8 @@ TEST(Economy, SendsOnlyWhatAPiholeGChangedToATargetThatWasInStep) {
   ASSERT_TRUE(result.report);
   EXPECT_EQ(result.report->counts.blocklist_added, 50u);
   EXPECT_EQ(result.report->counts.blocklist_removed, 50u);
+  EXPECT_EQ(value(target.directory.gravity(), "SELECT value FROM info WHERE property='gravity_count'"),
+            value(source.directory.gravity(), "SELECT count(DISTINCT domain) FROM gravity"));
   EXPECT_EQ(integrity(target.directory.gravity()), "ok");
   // Counted anew from the tables, by a node that remembers nothing.
   std::filesystem::remove(target.directory.state() + "/state.db");

@@ -85,6 +85,8 @@ void ShapeAsSource::bring(Shape from, Shape to) {
   }
   EXPECT_EQ(dump_schema(target.directory.gravity()), schema);
   EXPECT_EQ(integrity(target.directory.gravity()), "ok");
+  EXPECT_EQ(value(target.directory.gravity(), "SELECT value FROM info WHERE property='gravity_count'"),
+            value(target.directory.gravity(), "SELECT count(DISTINCT domain) FROM gravity"));
   for (const auto& [table, now] : ids_of(target.directory)) {
     for (const auto& [key, id] : now) {
       if (const auto had = ids.at(table).find(key); had != ids.at(table).end()) {

@@ -105,17 +105,10 @@ RowsWritten write_rows(sqlite::Database& database, const Shape& shape, const std
 /// Removes the compiled sets of these adlists.
 std::uint64_t remove_compiled(sqlite::Database& database, const Shape& shape, const std::vector<std::int64_t>& adlist_ids);
 
-/// What `pihole -g` counts in gravity.
-struct BlockedCounts {
-  std::uint64_t domains = 0;  ///< each once, on however many lists
-  bool abp = false;           ///< ABP-style entries are among them
-};
-
 struct BlocklistWritten {
   std::uint64_t added = 0;
   std::uint64_t removed = 0;
   std::map<std::int64_t, model::SetDigest> sets;  ///< what each wished adlist has now
-  std::optional<BlockedCounts> counted;           ///< of gravity, where it was empty before; otherwise write_counts() counts
 };
 /// Makes the compiled sets of `ids` (by wish; `kinds` says block or allow) what `rows` says, row by row, and writes their statistics. Error{corrupt} when
 /// the rows do not have the digests that their source announced.
@@ -126,7 +119,8 @@ BlocklistWritten write_blocklist(sqlite::Database& database, const Shape& shape,
 std::int64_t read_updated(sqlite::Database& database);
 /// Raises info.updated to more than `above`, preferring `wanted` (the source's time of compilation). FTL 6 reloads when it increases.
 void raise_updated(sqlite::Database& database, std::int64_t above, std::int64_t wanted);
-/// Writes what `pihole -g` leaves in info: gravity_count and abp_domains (of both tables), counting gravity unless that was done.
-void write_counts(sqlite::Database& database, std::optional<BlockedCounts> gravity = {});
+/// Writes what `pihole -g` leaves in info: gravity_count and abp_domains (of both tables). `domains`: how many different ones gravity has;
+/// without it they are counted, which takes a walk through all of them.
+void write_counts(sqlite::Database& database, std::optional<std::uint64_t> domains = {});
 
 }  // namespace gsync::pihole

@@ -137,6 +137,15 @@ TEST_F(CheckDatabase, LeavesOddRowsAndOtherIndexesToSqlite) {
   EXPECT_THAT(check(), testing::HasSubstr("integrity_check"));
 }
 
+TEST_F(CheckDatabase, CountsTheDomainsOfGravityEachOnceWhereAnIndexTells) {
+  const auto count = [this] { return check_database([this] { return sqlite::Database(file(), sqlite::OpenMode::read_only); }); };
+  EXPECT_EQ(count(), 500u);
+  test::execute(file(), "INSERT INTO gravity SELECT domain, adlist_id + 1 FROM gravity ORDER BY domain LIMIT 40");
+  test::execute(file(), "INSERT INTO gravity VALUES ('one-more.example', 1), ('one-more.example', 2)");
+  EXPECT_EQ(count(), 501u);
+  test::execute(file(), "DROP INDEX idx_gravity");
+  EXPECT_EQ(count(), std::nullopt);
+}
 TEST_F(CheckDatabase, TakesAnIndexOfAnyName) {
   test::execute(file(), R"(DROP INDEX idx_gravity; CREATE INDEX "a ""b"" c" ON gravity (domain, adlist_id))");
   EXPECT_EQ(check(), "ok");
