@@ -95,7 +95,7 @@ try_package() {
   cp "$source_directory/tests/packages/snapshot.sh" "$root/tmp/"
   # What the package needs stays, so that only the package's own files are compared.
   in_root 'apt-get -q update && apt-get -q install -y --no-install-recommends passwd /tmp/gravity-sync.deb && dpkg --purge gravity-sync' >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "apt does not install the package"; }
-  in_root '. /tmp/snapshot.sh && snapshot' >"$work/before"
+  in_root 'bash -c ". /tmp/snapshot.sh && snapshot"' >"$work/before"
   check "$architecture: the package installs" in_root 'dpkg -i /tmp/gravity-sync.deb'
   check "$architecture: the program runs" says 'gravity-sync version' '^gravity-sync [0-9]'
   check "$architecture: it says its options" says 'gravity-sync --help' 'pull'
@@ -105,7 +105,7 @@ try_package() {
   check "$architecture: it is purged" in_root 'dpkg --purge gravity-sync'
   check "$architecture: no file and no account is left" same_as_before
 }
-same_as_before() { diff "$work/before" <(in_root '. /tmp/snapshot.sh && snapshot'); }
+same_as_before() { diff "$work/before" <(in_root 'bash -c ". /tmp/snapshot.sh && snapshot"'); }
 
 refuses() {
   local said
