@@ -105,8 +105,10 @@ void NewVersion::change_rows() {
   }
   count_rows();
   std::optional<util::WriteBack> writing;
-  if (blocklist_changed_) writing.emplace(raw.get());
-  if (blocklist_changed_) check_compiled();
+  if (blocklist_changed_) {
+    writing.emplace(raw.get());
+    check_compiled();
+  }
   auto database = parts_.shadow.open_building_reader();
   if (!blocklist_changed_)
     after_.checked = check_edited(database, after_.checked, parts_.clock.unix_time());
