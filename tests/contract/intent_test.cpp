@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <filesystem>
 #include <string>
 
 #include "gsync/model/diff.hpp"
@@ -129,6 +130,25 @@ TEST_F(LocalNodeIntent, IsCaughtUpWithWithoutAnEditBeingTakenBack) {
     here_.node->unlock();
   }
   EXPECT_GT(during, 10);
+}
+
+/// A row that only comes with the catching up is not in what `pihole -g` moved away before. In the base that is settled on, and not in that,
+/// it would look as if somebody had deleted it.
+TEST_F(LocalNodeIntent, KeepsWhatItBringsWherePiholeGCameBeforeItWasCaughtUpWith) {
+  lock();
+  here_.node->intend(peer, intent());
+  const auto live = here_.directory.gravity();
+  const std::filesystem::path compiled = live + "_temp";
+  std::filesystem::copy_file(live, compiled);
+  std::filesystem::rename(live, std::filesystem::path(live).replace_filename("gravity_old.db"));
+  std::filesystem::rename(compiled, live);
+  here_.node->catch_up(peer);
+  here_.node->settle(peer, {"base", true, "ph9", {peer, "ph9"}, {}});
+  here_.node->unlock();
+  EXPECT_EQ(count_of("intended.example"), 1);
+  lock();
+  here_.node->unlock();
+  EXPECT_EQ(count_of("intended.example"), 1);
 }
 
 }  // namespace
