@@ -14,6 +14,7 @@
 
 #include "gravity_tables.hpp"
 #include "gsync/model/blocklist.hpp"
+#include "gsync/sqlite/visit.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
 #include "gsync/util/thread.hpp"
@@ -85,18 +86,16 @@ struct Task {
 };
 
 void run(sqlite::Database& database, Task& task) {
-  constexpr const char* columns = "SELECT rowid, domain, adlist_id FROM";
   const auto& index = *task.index;
-  auto row =
-      database.prepare(task.by_index ? fmt::format("{} {} INDEXED BY {} ORDER BY domain, adlist_id", columns, identifier(index.table),
-                                                   identifier(index.name))
-                                     : fmt::format("{} {} NOT INDEXED WHERE rowid BETWEEN ?1 AND ?2", columns, identifier(index.table)));
-  if (!task.by_index) row.bind(1, task.first).bind(2, task.last);
+  // With nothing else to go by, INDEXED BY is a walk through that index, in its order.
+  const auto rest = task.by_index ? fmt::format("{} INDEXED BY {}", identifier(index.table), identifier(index.name))
+                                  : fmt::format("{} NOT INDEXED WHERE rowid BETWEEN {} AND {}", identifier(index.table), task.first, task.last);
   auto& result = task.walk;
   std::string bytes;
   std::string last_domain;
   std::array<std::int64_t, 2> last{};
-  for (bool first = true; row.step(); first = false) {
+  bool first = true;
+  sqlite::visit_rows(database, "rowid, domain, adlist_id", rest, [&](const sqlite::VisitedRow& row) {
     // Before they are asked for as what they should be, which changes what they are.
     if (!row.is_text(1) || !row.is_integer(2)) result.odd = true;
     const auto domain = row.text(1);
@@ -104,14 +103,15 @@ void run(sqlite::Database& database, Task& task) {
     bytes.assign(reinterpret_cast<const char*>(numbers.data()), sizeof numbers);
     bytes += domain;
     result.rows.add(bytes);
-    if (!task.by_index) continue;
+    if (!task.by_index) return;
     const auto order = first ? -1 : std::string_view(last_domain).compare(domain);
     if (order != 0) ++result.domains;
     const bool follows = order < 0 || (order == 0 && (index.unique ? last[0] < numbers[0] : last < numbers));
     if (!follows && result.out_of_order.empty()) result.out_of_order = domain;
     last_domain.assign(domain);
     last = numbers;
-  }
+    first = false;
+  });
 }
 
 /// The work of two threads, about as long for each beside one's quick_check. What each of them does is the same in every run, and so is
