@@ -52,10 +52,11 @@ unshare --mount --pid --fork --kill-child --net bash -c '
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
   for name in run tmp; do mount -t tmpfs tmpfs "$root/$name"; done
-  mkdir -p "$root/tmp/dist" "$root/tmp/tests" "$root/run/sshd"
+  mkdir -p "$root/tmp/dist" "$root/tmp/tests" "$root/tmp/support" "$root/run/sshd"
   cp "$dist"/gravity-sync-*.tar.gz "$root/tmp/dist/"
   cp -r "$source/packaging/container" "$root/tmp/container"
   cp "$build/tests/ftl-stand-in" "$build/tests/make-pihole" "$source/tests/packages/container_checks.sh" "$source/tests/systemd/system.sh" "$root/tmp/tests/"
+  cp "$source/tests/support/check.sh" "$root/tmp/support/"
   ip link set lo up
   exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root GSYNC_IN_SYSTEM=1 bash /tmp/tests/container_checks.sh
 ' bash "$work" "$root" "$source_directory" "$build" "$dist" </dev/null
