@@ -10,6 +10,7 @@
 #include "gsync/util/error.hpp"
 #include "list_caches.hpp"
 #include "new_version.hpp"
+#include "pairs.hpp"
 #include "pending_run.hpp"
 #include "second_raise.hpp"
 
@@ -23,8 +24,14 @@ constexpr auto record_deadline = std::chrono::seconds(30);
 
 class Apply {
  public:
-  Apply(const Parts& parts, const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy)
-      : parts_(parts), change_(change), reader_(rows), copy_(copy), ftl_(parts.installation), pending_(parts) {}
+  Apply(const Parts& parts, const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy, AfterGravity after_gravity)
+      : parts_(parts),
+        change_(change),
+        reader_(rows),
+        copy_(copy),
+        after_gravity_(after_gravity),
+        ftl_(parts.installation),
+        pending_(parts) {}
 
   /// What people did on the old version while the new one was published; for after run().
   const std::vector<model::RowChange>& late_edits() const { return late_edits_; }
@@ -129,6 +136,8 @@ class Apply {
       if (before_->summary.lists != change_.expected.lists || before_->summary.blocklist != change_.expected.blocklist) {
         throw Error(ErrorCode::conflict, "the target has changed since the plan was made", "run it again");
       }
+      if (after_gravity_ == AfterGravity::bring_back_first && gravity_swap_is_noticed(parts_.state))
+        throw Error(ErrorCode::conflict, "`pihole -g` has replaced the database since the plan was made", "run it again");
     }
   }
 
@@ -401,6 +410,7 @@ class Apply {
   const model::Change& change_;
   model::BlocklistReader* reader_;
   util::ByteReader* copy_;
+  AfterGravity after_gravity_;
   Ftl ftl_;
   PendingRun pending_;
   std::optional<LiveContent> before_;  // absent when live is damaged and a whole copy replaces it
@@ -441,7 +451,7 @@ void make_again(const Parts& parts, const model::Change& change, const std::vect
         wanted.erase(edit.key);
     }
     again.rows = model::diff(now.rows.lists, wanted);
-    if (!again.rows.empty()) Apply(parts, again, nullptr, nullptr).run({});
+    if (!again.rows.empty()) Apply(parts, again, nullptr, nullptr, AfterGravity::anyway).run({});
     report.warnings.push_back(fmt::format("edited while the new version was published, and edited again in it: {}", names));
   } catch (const Error& error) {
     report.warnings.push_back(fmt::format("edited while the new version was published, and not in it: {} ({})", names, error.what()));
@@ -449,11 +459,11 @@ void make_again(const Parts& parts, const model::Change& change, const std::vect
 }
 
 model::ApplyReport apply_change(const Parts& parts, const model::Change& change, const model::Records& records_before,
-                                model::BlocklistReader* rows, util::ByteReader* copy) {
+                                model::BlocklistReader* rows, util::ByteReader* copy, AfterGravity after_gravity) {
   std::vector<model::RowChange> late_edits;
   model::ApplyReport report;
   {
-    Apply apply(parts, change, rows, copy);
+    Apply apply(parts, change, rows, copy, after_gravity);
     report = apply.run(records_before);
     late_edits = apply.late_edits();
   }

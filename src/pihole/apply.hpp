@@ -24,9 +24,16 @@ struct Parts {
   RootActions* root;  ///< null where nobody has root's rights, and on a Pi-hole 6
 };
 
+/// What is made of a database that `pihole -g` has put there. What that lost is found by what was live before: a row of ours that comes in
+/// between is not in it, and would look as if somebody had deleted it there.
+enum class AfterGravity : unsigned char {
+  bring_back_first,  ///< else Error{conflict}
+  anyway,            ///< edits of this host's people, which no pair has agreed on
+};
+
 /// Carries out one Change under the node's lock: check, build in the shadow, check again, publish, FTL, records, history.
 model::ApplyReport apply_change(const Parts& parts, const model::Change& change, const model::Records& records_before,
-                                model::BlocklistReader* rows, util::ByteReader* copy);
+                                model::BlocklistReader* rows, util::ByteReader* copy, AfterGravity after_gravity = AfterGravity::bring_back_first);
 
 /// Finishes what a crash in the middle of a publish has left in the books: the history line is written if the exchange happened, and
 /// forgotten if not.

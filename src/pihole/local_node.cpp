@@ -393,6 +393,11 @@ model::Node::Copy LocalNode::copy() {
 
 model::ApplyReport LocalNode::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {
   impl_->require_lock();
+  if (!change.whole_copy) {
+    // `pihole -g` may have come since the lock.
+    impl_->live_state_.content();
+    bring_back(impl_->parts(), records());
+  }
   auto report = apply_change(impl_->parts(), change, records(), rows, copy);
   // We know the new records already: the next run has nothing to write down.
   if (report.counts.records_added || report.counts.records_removed || report.counts.settings_changed) impl_->record_summary();

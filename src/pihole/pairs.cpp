@@ -29,7 +29,7 @@ void fields(Archive& a, FileId& f) {
 /// Makes the lists what they should be, in a publish of its own. `now` is what `wanted` was made of: an edit since then must end in a
 /// conflict, as it is not in `wanted`.
 void publish_lists(const Parts& parts, model::Change change, const LiveContent& now, const model::Lists& wanted,
-                   const model::Records& records) {
+                   const model::Records& records, AfterGravity after_gravity) {
   change.action = model::Action::sync;
   change.force = true;  // what is brought was accepted once
   change.expected.lists = now.summary.lists;
@@ -37,7 +37,7 @@ void publish_lists(const Parts& parts, model::Change change, const LiveContent& 
   change.rows = model::diff(now.rows.lists, wanted);
   const bool any_records = std::any_of(change.records.begin(), change.records.end(), [](const auto& lines) { return lines.has_value(); });
   if (!change.rows.empty() || any_records) {
-    apply_change(parts, change, records, nullptr, nullptr);
+    apply_change(parts, change, records, nullptr, nullptr, after_gravity);
   } else if (!change.conflicts.empty()) {
     model::HistoryEntry entry;
     entry.action = change.action;
@@ -128,7 +128,7 @@ void catch_up(const Parts& parts, const std::string& peer, const model::Records&
   change.pair = peer;
   change.records = std::move(rest->records);
   change.conflicts = std::move(rest->conflicts);
-  publish_lists(parts, std::move(change), now, rest->lists, records);
+  publish_lists(parts, std::move(change), now, rest->lists, records, AfterGravity::bring_back_first);
 }
 
 void notice_gravity_swap(replica::StateStore& state, const std::string& live_path, const replica::Identity& before,
@@ -136,6 +136,11 @@ void notice_gravity_swap(replica::StateStore& state, const std::string& live_pat
   if (before.inode == now.inode && before.device == now.device) return;
   const FileId file{before.device, before.inode};
   if (moved_away(live_path, file)) state.set_value(swapped, util::encode(file));
+}
+
+bool gravity_swap_is_noticed(const replica::StateStore& state) {
+  const auto bytes = state.value(swapped);
+  return bytes && !bytes->empty();
 }
 
 void note_gravity_meanwhile(replica::StateStore& state, const Installation& installation, std::int64_t version) {
@@ -170,7 +175,7 @@ bool bring_back(const Parts& parts, const model::Records& records) {
       const auto& now = parts.live_state.content();
       const auto fit = model::fit_of(now.summary.capabilities);
       if (const auto lists = model::brought_back(before, now.rows.lists, replaced, change.conflicts, fit))
-        publish_lists(parts, std::move(change), now, *lists, records);
+        publish_lists(parts, std::move(change), now, *lists, records, AfterGravity::anyway);
     }
   } catch (const Error& error) {
     if (error.code() == ErrorCode::busy || error.code() == ErrorCode::conflict) throw;  // the next run does it

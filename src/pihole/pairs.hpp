@@ -17,12 +17,16 @@ void catch_up(const Parts& parts, const std::string& peer, const model::Records&
 void notice_gravity_swap(replica::StateStore& state, const std::string& live_path, const replica::Identity& before,
                          const replica::Identity& now);
 
+/// Whether one is remembered.
+bool gravity_swap_is_noticed(const replica::StateStore& state);
+
 /// To be called in the transaction that keeps a version: if `pihole -g` has begun and has not ended, the version may hold edits that it has
 /// not copied.
 void note_gravity_meanwhile(replica::StateStore& state, const Installation& installation, std::int64_t version);
 
 /// What was published and edited while `pihole -g` ran is not in what it put in the place of live, but in the database that it moved away:
-/// publishes it again, if that is still there. Needs the lock. True when it may have.
+/// publishes it again, if that is still there. Needs the lock. True when it may have. To be called before anything is published over what
+/// `pihole -g` made: see AfterGravity.
 bool bring_back(const Parts& parts, const model::Records& records);
 
 }  // namespace gsync::pihole

@@ -33,6 +33,14 @@ class LocalNodeIntent : public testing::Test {
   bool edit(const char* statement) const {
     return Sql(here_.directory.gravity(), Sql::Mode::read_write, std::chrono::milliseconds(0)).try_execute(statement) == SQLITE_OK;
   }
+  /// `pihole -g` with nothing new, so quick that nobody sees it run.
+  void run_gravity() const {
+    const auto live = here_.directory.gravity();
+    const auto compiled = live + "_temp";
+    std::filesystem::copy_file(live, compiled);
+    std::filesystem::rename(live, std::filesystem::path(live).replace_filename("gravity_old.db"));
+    std::filesystem::rename(compiled, live);
+  }
   std::int64_t count_of(const char* domain) const {
     return number(here_.directory.gravity(), fmt::format("SELECT count(*) FROM domainlist WHERE domain = '{}'", domain));
   }
@@ -137,11 +145,7 @@ TEST_F(LocalNodeIntent, IsCaughtUpWithWithoutAnEditBeingTakenBack) {
 TEST_F(LocalNodeIntent, KeepsWhatItBringsWherePiholeGCameBeforeItWasCaughtUpWith) {
   lock();
   here_.node->intend(peer, intent());
-  const auto live = here_.directory.gravity();
-  const std::filesystem::path compiled = live + "_temp";
-  std::filesystem::copy_file(live, compiled);
-  std::filesystem::rename(live, std::filesystem::path(live).replace_filename("gravity_old.db"));
-  std::filesystem::rename(compiled, live);
+  run_gravity();
   here_.node->catch_up(peer);
   here_.node->settle(peer, {"base", true, "ph9", {peer, "ph9"}, {}});
   here_.node->unlock();
@@ -149,6 +153,61 @@ TEST_F(LocalNodeIntent, KeepsWhatItBringsWherePiholeGCameBeforeItWasCaughtUpWith
   lock();
   here_.node->unlock();
   EXPECT_EQ(count_of("intended.example"), 1);
+}
+
+/// The same of a row that is published while `pihole -g` ends, at each operation on files.
+TEST_F(LocalNodeIntent, KeepsWhatItPublishesWherePiholeGComesAtThatTime) {
+  bool all = false;
+  int during = 0;
+  for (int n = -1; !all; ++n) {
+    ASSERT_LT(n, 500);
+    lock();
+    auto planned = intent();
+    here_.node->intend(peer, planned);
+    bool ran = n < 0;
+    if (ran) run_gravity();
+    int count = 0;
+    std::string where;
+    watch([&](const WatchedFileOps::Call& call) {
+      if (ran || count++ < n) return;
+      ran = true;
+      run_gravity();
+      where = call.operation + " " + call.name;
+    });
+    bool done = false;
+    for (int attempt = 0; !done && attempt < 5; ++attempt) {
+      model::Change change;
+      change.action = model::Action::sync;
+      change.source = "ph9";
+      change.started_by = "test";
+      change.pair = peer;
+      const auto digests = here_.node->describe().digests;
+      change.expected.lists = digests.lists;
+      change.expected.blocklist = digests.blocklist;
+      change.rows = planned.rows;
+      try {
+        here_.node->apply(change, nullptr, nullptr);
+        done = true;
+      } catch (const Error& error) {
+        ASSERT_TRUE(error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy) << error.what();
+      }
+    }
+    watch_no_more();
+    EXPECT_TRUE(done) << n;
+    here_.node->settle(peer, {"base", false, "ph9", {peer, "ph9"}, {}});
+    here_.node->unlock();
+    EXPECT_EQ(count_of("intended.example"), 1) << n << ", before " << where;
+    lock();
+    EXPECT_EQ(count_of("intended.example"), 1) << n << ", before " << where;
+    if (ran)
+      ++during;
+    else
+      all = true;
+    ASSERT_TRUE(edit("DELETE FROM domainlist WHERE domain = 'intended.example'"));
+    here_.node->forget(peer, true);
+    here_.node->unlock();
+  }
+  EXPECT_GT(during, 10);
 }
 
 }  // namespace
