@@ -221,19 +221,26 @@ std::vector<std::pair<NodeName, std::string>> PairBook::peers() const {
   return result;
 }
 
-std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists& now, const Lists& replaced,
+std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists& copied, const Lists& now, Lists replaced,
                                   std::vector<Conflict>& conflicts, Fit fit) {
   const Lists* nearest = nullptr;
   std::size_t distance = 0;
   for (const auto& lists : before) {
-    const auto changes = diff(lists, now).size();
+    const auto changes = diff(lists, copied).size();
     if (nearest != nullptr && changes >= distance) continue;
     nearest = &lists;
     distance = changes;
   }
   if (nearest == nullptr) return std::nullopt;
-  // What was edited while it ran is younger than what it copied.
-  auto lists = merge_lists(*nearest, now, replaced, {"the copy of `pihole -g`", "the database before it", false}, conflicts, fit);
+  // What was edited while it ran is younger than what it copied, but for what was edited when it was done and nobody had looked yet.
+  for (auto& [key, row] : replaced) {
+    const auto copy = copied.find(key);
+    const auto known = nearest->find(key);
+    if (copy == copied.end() || copy->second.modified < row.modified) continue;
+    if (known == nearest->end() || !(known->second.same_edit(row) || known->second.same_edit(copy->second))) row = copy->second;
+  }
+  auto lists = merge_lists(*nearest, copied, replaced, {"the copy of `pihole -g`", "the database before it", false}, conflicts, fit);
+  lists = merge_lists(copied, now, lists, {"what came after `pihole -g`", "the database before it", true}, conflicts, fit);
   return diff(now, lists).empty() ? std::nullopt : std::optional(std::move(lists));
 }
 

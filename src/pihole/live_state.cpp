@@ -257,7 +257,7 @@ void LiveState::remember(const LiveContent& content) {
   in_books([&] {
     replica::StateStore::Batch batch(state_);
     if (const auto before = remembered<LiveSummary>(state_, "live"))
-      notice_gravity_swap(state_, live_.path(), before->identity, content.summary.identity);
+      notice_gravity_swap(state_, live_.path(), before->identity, content.summary.identity, content.rows.lists);
     state_.set_value("compile", util::encode(CompileSummary{identity.device, identity.inode, content.rows.mark, content.compiled}));
     state_.set_value("live", util::encode(content.summary));
     if (const auto updated = content.rows.mark.updated; updated > highest_updated()) state_.set_value("updated", util::encode(updated));

@@ -14,7 +14,7 @@ namespace gsync::pihole {
 namespace {
 
 constexpr std::size_t versions_looked_at = 10;
-constexpr const char* swapped = "swapped";  // the file that was live before `pihole -g` put its own there
+constexpr const char* swapped = "gravity swap";  // what `pihole -g` has moved away and put there
 constexpr const char* meanwhile = "meanwhile";  // what was kept while `pihole -g` ran
 
 struct FileId {
@@ -24,6 +24,15 @@ struct FileId {
 template <class Archive>
 void fields(Archive& a, FileId& f) {
   a(f.device, f.inode);
+}
+
+struct Swap {
+  FileId moved_away;
+  model::Lists copied;  ///< of the file that `pihole -g` put there, at first sight
+};
+template <class Archive>
+void fields(Archive& a, Swap& s) {
+  a(s.moved_away, s.copied);
 }
 
 /// Makes the lists what they should be, in a publish of its own. `now` is what `wanted` was made of: an edit since then must end in a
@@ -132,10 +141,10 @@ void catch_up(const Parts& parts, const std::string& peer, const model::Records&
 }
 
 void notice_gravity_swap(replica::StateStore& state, const std::string& live_path, const replica::Identity& before,
-                         const replica::Identity& now) {
+                         const replica::Identity& now, const model::Lists& lists) {
   if (before.inode == now.inode && before.device == now.device) return;
   const FileId file{before.device, before.inode};
-  if (moved_away(live_path, file)) state.set_value(swapped, util::encode(file));
+  if (moved_away(live_path, file)) state.set_value(swapped, util::encode(Swap{file, lists}));
 }
 
 bool gravity_swap_is_noticed(const replica::StateStore& state) {
@@ -155,10 +164,11 @@ bool bring_back(const Parts& parts, const model::Records& records) {
   const auto bytes = parts.state.value(swapped);
   if (!bytes || bytes->empty()) return false;
   try {
-    const auto path = moved_away(parts.live.path(), util::decode<FileId>(*bytes));
+    const auto swap = util::decode<Swap>(*bytes);
+    const auto path = moved_away(parts.live.path(), swap.moved_away);
     if (path) {
       sqlite::Database old(*path, sqlite::OpenMode::read_only);
-      const auto replaced = read_rows(old, shape_of(old), nullptr).lists;
+      auto replaced = read_rows(old, shape_of(old), nullptr).lists;
       model::Change change;
       change.source = "what `pihole -g` had lost";
       change.started_by = fmt::format("sync on {}", parts.name);
@@ -174,7 +184,7 @@ bool bring_back(const Parts& parts, const model::Records& records) {
       for (auto& lists : pair_book(parts.state, parts.name).last_agreed()) before.push_back(std::move(lists));
       const auto& now = parts.live_state.content();
       const auto fit = model::fit_of(now.summary.capabilities);
-      if (const auto lists = model::brought_back(before, now.rows.lists, replaced, change.conflicts, fit))
+      if (const auto lists = model::brought_back(before, swap.copied, now.rows.lists, std::move(replaced), change.conflicts, fit))
         publish_lists(parts, std::move(change), now, *lists, records, AfterGravity::anyway);
     }
   } catch (const Error& error) {

@@ -13,9 +13,10 @@ model::PairBook pair_book(replica::StateStore& state, const std::string& name);
 /// The node's part in an interrupted sync with `peer`: model::Node::catch_up.
 void catch_up(const Parts& parts, const std::string& peer, const model::Records& records);
 
-/// To be called when another file may be live: if `pihole -g` put it there, that is remembered until bring_back().
+/// To be called when another file may be live: if `pihole -g` put it there, that is remembered until bring_back(), with the lists that are
+/// in it at first sight.
 void notice_gravity_swap(replica::StateStore& state, const std::string& live_path, const replica::Identity& before,
-                         const replica::Identity& now);
+                         const replica::Identity& now, const model::Lists& lists);
 
 /// Whether one is remembered.
 bool gravity_swap_is_noticed(const replica::StateStore& state);

@@ -210,5 +210,23 @@ TEST_F(LocalNodeIntent, KeepsWhatItPublishesWherePiholeGComesAtThatTime) {
   EXPECT_GT(during, 10);
 }
 
+/// Where no other Pi-hole can be reached days may pass between `pihole -g` and the next lock.
+TEST_F(LocalNodeIntent, TakesNothingBackThatSomebodyDoesAfterPiholeG) {
+  lock();
+  auto planned = intent();
+  planned.rows.clear();
+  here_.node->intend(peer, planned);
+  here_.node->settle(peer, {"base", false, "ph9", {peer, "ph9"}, {}});
+  here_.node->unlock();
+  ASSERT_TRUE(edit(insert));
+  here_.node->describe();
+  run_gravity();
+  here_.node->describe();
+  ASSERT_TRUE(edit(erase));
+  lock();
+  here_.node->unlock();
+  EXPECT_EQ(count_of("edited.example"), 0);
+}
+
 }  // namespace
 }  // namespace gsync::test

@@ -114,7 +114,7 @@ model::NodeInfo FakeNode::lock(util::Deadline deadline) {
     std::vector<model::Lists> before;
     for (const auto& [id, version] : kept) before.push_back(version.lists);
     for (auto& lists : book().last_agreed()) before.push_back(std::move(lists));
-    if (auto lists = model::brought_back(before, lists_now, *replaced_, conflicts, model::fit_of(info.capabilities))) {
+    if (auto lists = model::brought_back(before, lists_now, lists_now, *replaced_, conflicts, model::fit_of(info.capabilities))) {
       model::HistoryEntry entry;
       entry.rows = model::diff(lists_now, *lists);
       entry.conflicts = conflicts;

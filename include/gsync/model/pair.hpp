@@ -96,11 +96,12 @@ class PairBook {
   const Store store_;
 };
 
-/// `pihole -g` copies the lists when it begins and puts its copy in the place of the database when it ends: `now` is what came of that
-/// copy, `replaced` the database that it moved away. Gives the lists with what was published and edited in between, if there is any.
-/// `before` are lists that this node once had (before each of the last publishes, and after the last two syncs): that one of them which is
-/// nearest to the copy tells what was deleted, and where; without any nothing can be told.
-std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists& now, const Lists& replaced,
+/// `pihole -g` copies the lists when it begins and puts its copy in the place of the database when it ends: `copied` is that copy as it was
+/// first seen there, `now` what has come of it since, and `replaced` the database that was moved away. Gives the lists of now with what was
+/// published and edited in between, if there is any. `before` are lists that this node once had (before each of the last publishes, and after
+/// the last two syncs): that one of them which is nearest to the copy tells what was deleted, and where; without any nothing can be told. Of
+/// a row that differs in all three the one that was edited last by its date stays, and of two edits of one second that of the copy.
+std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists& copied, const Lists& now, Lists replaced,
                                   std::vector<Conflict>& conflicts, Fit fit);
 
 /// The nodes that both reach: with them the two would make a ring, in which each edit meets itself.
