@@ -236,7 +236,7 @@ std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists&
   for (auto& [key, row] : replaced) {
     const auto copy = copied.find(key);
     const auto known = nearest->find(key);
-    if (copy == copied.end() || copy->second.modified < row.modified) continue;
+    if (copy == copied.end() || copy->second.modified <= row.modified) continue;
     if (known == nearest->end() || !(known->second.same_edit(row) || known->second.same_edit(copy->second))) row = copy->second;
   }
   auto lists = merge_lists(*nearest, copied, replaced, {"the copy of `pihole -g`", "the database before it", false}, conflicts, fit);

@@ -100,7 +100,7 @@ class PairBook {
 /// first seen there, `now` what has come of it since, and `replaced` the database that was moved away. Gives the lists of now with what was
 /// published and edited in between, if there is any. `before` are lists that this node once had (before each of the last publishes, and after
 /// the last two syncs): that one of them which is nearest to the copy tells what was deleted, and where; without any nothing can be told. Of
-/// a row that differs in all three the one that was edited last by its date stays, and of two edits of one second that of the copy.
+/// a row that differs in all three the one with the later date stays; of two of one second that of `replaced`, as a run takes longer.
 std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists& copied, const Lists& now, Lists replaced,
                                   std::vector<Conflict>& conflicts, Fit fit);
 

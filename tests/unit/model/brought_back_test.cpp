@@ -71,8 +71,8 @@ TEST_F(BroughtBack, KeepsTheLaterEditOfARowThatNothingBeforeTellsOf) {
   };
   EXPECT_EQ(of(row("edited when it was done", 300), row("made", 100)), "edited when it was done");
   EXPECT_EQ(of(row("made", 100), row("edited while it ran", 150)), "edited while it ran");
-  EXPECT_EQ(of(row("edited when it was done", 100), row("made", 100)), "edited when it was done");
   EXPECT_EQ(conflicts_.size(), 1u) << "of the one that was edited while it ran";
+  EXPECT_EQ(of(row("made", 100), row("edited as soon as it ran", 100)), "edited as soon as it ran");
 }
 
 }  // namespace
