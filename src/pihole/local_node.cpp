@@ -437,6 +437,8 @@ void LocalNode::intend(const std::string& peer, const model::Intent& intent) {
   const auto blocklist_now = blocklist();
   if (model::digest_of(lists_now) != intent.expected.lists || impl_->describe().digests != intent.expected)
     throw Error(ErrorCode::conflict, fmt::format("{} has changed since the sync was planned", impl_->name()), "run it again");
+  const auto versions = impl_->state_.versions();
+  note_gravity_meanwhile(impl_->state_, impl_->installation_, versions.empty() ? 1 : versions.front().id + 1);
   impl_->book().intend(peer, intent, lists_now, records_now, blocklist_now);
 }
 

@@ -72,13 +72,15 @@ void fields(Archive& a, GravityFile& f) {
   a(f.device, f.inode, f.made);
 }
 
+/// What comes after this has edits, or is of a sync with edits, that the copy may not have.
 struct Meanwhile {
   GravityFile file;
   std::int64_t first_version = 0;
+  std::vector<model::Lists> agreed;  ///< with others, before that
 };
 template <class Archive>
 void fields(Archive& a, Meanwhile& m) {
-  a(m.file, m.first_version);
+  a(m.file, m.first_version, m.agreed);
 }
 
 std::optional<GravityFile> gravity_file(const std::string& path) {
@@ -157,7 +159,7 @@ void note_gravity_meanwhile(replica::StateStore& state, const Installation& inst
   if (!file) file = gravity_file(installation.gravity_database + "_temp");
   if (!file) return;
   if (const auto known = kept_meanwhile(state); !known || known->file != *file)
-    state.set_value(meanwhile, util::encode(Meanwhile{*file, version}));
+    state.set_value(meanwhile, util::encode(Meanwhile{*file, version, pair_book(state, {}).last_agreed()}));
 }
 
 bool bring_back(const Parts& parts, const model::Records& records) {
@@ -177,11 +179,10 @@ bool bring_back(const Parts& parts, const model::Records& records) {
       const bool of_this_run = during && gravity_file(parts.live.path()) == during->file;
       for (const auto& info : parts.state.versions()) {
         if (before.size() == versions_looked_at) break;
-        // What was there before a publish in the middle of `pihole -g` may have edits that the copy does not.
         if (of_this_run && info.id >= during->first_version) continue;
         if (auto version = parts.state.version(info.id)) before.push_back(std::move(version->lists));
       }
-      for (auto& lists : pair_book(parts.state, parts.name).last_agreed()) before.push_back(std::move(lists));
+      for (auto& lists : of_this_run ? during->agreed : pair_book(parts.state, parts.name).last_agreed()) before.push_back(lists);
       const auto& now = parts.live_state.content();
       const auto fit = model::fit_of(now.summary.capabilities);
       if (const auto lists = model::brought_back(before, swap.copied, now.rows.lists, std::move(replaced), change.conflicts, fit))

@@ -21,8 +21,8 @@ void notice_gravity_swap(replica::StateStore& state, const std::string& live_pat
 /// Whether one is remembered.
 bool gravity_swap_is_noticed(const replica::StateStore& state);
 
-/// To be called in the transaction that keeps a version: if `pihole -g` has begun and has not ended, the version may hold edits that it has
-/// not copied.
+/// To be called before what is live is made the content of `version`, or of what a pair agrees on: if `pihole -g` has begun and has not
+/// ended, these may hold edits that it has not copied.
 void note_gravity_meanwhile(replica::StateStore& state, const Installation& installation, std::int64_t version);
 
 /// What was published and edited while `pihole -g` ran is not in what it put in the place of live, but in the database that it moved away:

@@ -33,14 +33,42 @@ class LocalNodeIntent : public testing::Test {
   bool edit(const char* statement) const {
     return Sql(here_.directory.gravity(), Sql::Mode::read_write, std::chrono::milliseconds(0)).try_execute(statement) == SQLITE_OK;
   }
-  /// `pihole -g` with nothing new, so quick that nobody sees it run.
-  void run_gravity() const {
+  /// `pihole -g` with nothing new. Nobody sees it run, by the date of its file.
+  void begin_gravity() const {
     const auto live = here_.directory.gravity();
-    const auto compiled = live + "_temp";
-    std::filesystem::copy_file(live, compiled);
-    std::filesystem::rename(live, std::filesystem::path(live).replace_filename("gravity_old.db"));
-    std::filesystem::rename(compiled, live);
+    std::filesystem::copy_file(live, live + "_temp");
+    std::filesystem::last_write_time(live + "_temp", std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
   }
+  void end_gravity() const {
+    const auto live = here_.directory.gravity();
+    std::filesystem::rename(live, std::filesystem::path(live).replace_filename("gravity_old.db"));
+    std::filesystem::rename(live + "_temp", live);
+  }
+  void run_gravity() const {
+    begin_gravity();
+    end_gravity();
+  }
+  void apply(const model::Intent& planned) {
+    model::Change change;
+    change.action = model::Action::sync;
+    change.source = "ph9";
+    change.started_by = "test";
+    change.pair = peer;
+    const auto digests = here_.node->describe().digests;
+    change.expected.lists = digests.lists;
+    change.expected.blocklist = digests.blocklist;
+    change.rows = planned.rows;
+    here_.node->apply(change, nullptr, nullptr);
+  }
+  /// As a sync that finds both equal.
+  void agree(const std::string& id) {
+    auto planned = intent();
+    planned.rows.clear();
+    planned.id = id;
+    here_.node->intend(peer, planned);
+    here_.node->settle(peer, {id, false, "ph9", {peer, "ph9"}, {}});
+  }
+  void settle() { here_.node->settle(peer, {"base", false, "ph9", {peer, "ph9"}, {}}); }
   std::int64_t count_of(const char* domain) const {
     return number(here_.directory.gravity(), fmt::format("SELECT count(*) FROM domainlist WHERE domain = '{}'", domain));
   }
@@ -80,7 +108,7 @@ TEST_F(LocalNodeIntent, RemembersNothingButWhatWasPlannedForWhenSomebodyEditsAnd
         here_.node->intend(peer, planned);
         all = count <= first;
         watch_no_more();
-        here_.node->settle(peer, {"base", false, "ph9", {peer, "ph9"}, {}});
+        settle();
         EXPECT_EQ(here_.node->pair(peer).lists, planned.expected.lists) << first << " " << second;
         ++remembered;
       } catch (const Error& error) {
@@ -176,17 +204,8 @@ TEST_F(LocalNodeIntent, KeepsWhatItPublishesWherePiholeGComesAtThatTime) {
     });
     bool done = false;
     for (int attempt = 0; !done && attempt < 5; ++attempt) {
-      model::Change change;
-      change.action = model::Action::sync;
-      change.source = "ph9";
-      change.started_by = "test";
-      change.pair = peer;
-      const auto digests = here_.node->describe().digests;
-      change.expected.lists = digests.lists;
-      change.expected.blocklist = digests.blocklist;
-      change.rows = planned.rows;
       try {
-        here_.node->apply(change, nullptr, nullptr);
+        apply(planned);
         done = true;
       } catch (const Error& error) {
         ASSERT_TRUE(error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy) << error.what();
@@ -194,7 +213,7 @@ TEST_F(LocalNodeIntent, KeepsWhatItPublishesWherePiholeGComesAtThatTime) {
     }
     watch_no_more();
     EXPECT_TRUE(done) << n;
-    here_.node->settle(peer, {"base", false, "ph9", {peer, "ph9"}, {}});
+    settle();
     here_.node->unlock();
     EXPECT_EQ(count_of("intended.example"), 1) << n << ", before " << where;
     lock();
@@ -216,7 +235,7 @@ TEST_F(LocalNodeIntent, TakesNothingBackThatSomebodyDoesAfterPiholeG) {
   auto planned = intent();
   planned.rows.clear();
   here_.node->intend(peer, planned);
-  here_.node->settle(peer, {"base", false, "ph9", {peer, "ph9"}, {}});
+  settle();
   here_.node->unlock();
   ASSERT_TRUE(edit(insert));
   here_.node->describe();
@@ -226,6 +245,40 @@ TEST_F(LocalNodeIntent, TakesNothingBackThatSomebodyDoesAfterPiholeG) {
   lock();
   here_.node->unlock();
   EXPECT_EQ(count_of("edited.example"), 0);
+}
+
+/// What both agreed on meanwhile is no measure of what `pihole -g` had copied.
+TEST_F(LocalNodeIntent, BringsBackWhatWasSyncedWhilePiholeGRan) {
+  lock();
+  agree("first");
+  begin_gravity();
+  auto planned = intent();
+  here_.node->intend(peer, planned);
+  apply(planned);
+  settle();
+  agree("next");
+  end_gravity();
+  here_.node->unlock();
+  ASSERT_EQ(count_of("intended.example"), 0);
+  lock();
+  here_.node->unlock();
+  EXPECT_EQ(count_of("intended.example"), 1);
+}
+
+/// The same of an edit that only the other node had to be told of.
+TEST_F(LocalNodeIntent, BringsBackWhatTheOtherWasToldOfWhilePiholeGRan) {
+  lock();
+  agree("first");
+  begin_gravity();
+  ASSERT_TRUE(edit(insert));
+  agree("second");
+  agree("third");
+  end_gravity();
+  here_.node->unlock();
+  ASSERT_EQ(count_of("edited.example"), 0);
+  lock();
+  here_.node->unlock();
+  EXPECT_EQ(count_of("edited.example"), 1);
 }
 
 }  // namespace
