@@ -137,7 +137,8 @@ class Apply {
         throw Error(ErrorCode::conflict, "the target has changed since the plan was made", "run it again");
       }
       if (after_gravity_ == AfterGravity::bring_back_first && gravity_swap_is_noticed(parts_.state))
-        throw Error(ErrorCode::conflict, "`pihole -g` has replaced the database since the plan was made", "run it again");
+        throw Error(ErrorCode::conflict, fmt::format("`pihole -g` has replaced the database of {} since the plan was made", parts_.name),
+                    "run it again");
     }
   }
 

@@ -28,7 +28,7 @@ struct Parts {
 /// between is not in it, and would look as if somebody had deleted it there.
 enum class AfterGravity : unsigned char {
   bring_back_first,  ///< else Error{conflict}
-  anyway,            ///< edits of this host's people, which no pair has agreed on
+  anyway,            ///< by bring_back() itself, and edits of this host's people, which no pair has agreed on
 };
 
 /// Carries out one Change under the node's lock: check, build in the shadow, check again, publish, FTL, records, history.

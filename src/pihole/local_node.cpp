@@ -393,12 +393,13 @@ model::Node::Copy LocalNode::copy() {
 
 model::ApplyReport LocalNode::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {
   impl_->require_lock();
+  const auto records_before = records();
   if (!change.whole_copy) {
     // `pihole -g` may have come since the lock.
     impl_->live_state_.content();
-    bring_back(impl_->parts(), records());
+    bring_back(impl_->parts(), records_before);
   }
-  auto report = apply_change(impl_->parts(), change, records(), rows, copy);
+  auto report = apply_change(impl_->parts(), change, records_before, rows, copy);
   // We know the new records already: the next run has nothing to write down.
   if (report.counts.records_added || report.counts.records_removed || report.counts.settings_changed) impl_->record_summary();
   return report;
@@ -437,8 +438,7 @@ void LocalNode::intend(const std::string& peer, const model::Intent& intent) {
   const auto blocklist_now = blocklist();
   if (model::digest_of(lists_now) != intent.expected.lists || impl_->describe().digests != intent.expected)
     throw Error(ErrorCode::conflict, fmt::format("{} has changed since the sync was planned", impl_->name()), "run it again");
-  const auto versions = impl_->state_.versions();
-  note_gravity_meanwhile(impl_->state_, impl_->installation_, versions.empty() ? 1 : versions.front().id + 1);
+  note_gravity_meanwhile(impl_->state_, impl_->installation_);
   impl_->book().intend(peer, intent, lists_now, records_now, blocklist_now);
 }
 

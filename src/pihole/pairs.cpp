@@ -72,11 +72,11 @@ void fields(Archive& a, GravityFile& f) {
   a(f.device, f.inode, f.made);
 }
 
-/// What comes after this has edits, or is of a sync with edits, that the copy may not have.
+/// What is kept from then on may have edits that the copy of `pihole -g` has not.
 struct Meanwhile {
   GravityFile file;
   std::int64_t first_version = 0;
-  std::vector<model::Lists> agreed;  ///< with others, before that
+  std::vector<model::Lists> agreed;  ///< PairBook::last_agreed() before that
 };
 template <class Archive>
 void fields(Archive& a, Meanwhile& m) {
@@ -154,12 +154,14 @@ bool gravity_swap_is_noticed(const replica::StateStore& state) {
   return bytes && !bytes->empty();
 }
 
-void note_gravity_meanwhile(replica::StateStore& state, const Installation& installation, std::int64_t version) {
+void note_gravity_meanwhile(replica::StateStore& state, const Installation& installation) {
   auto file = gravity_file(installation.gravity_named + "_temp");
   if (!file) file = gravity_file(installation.gravity_database + "_temp");
   if (!file) return;
-  if (const auto known = kept_meanwhile(state); !known || known->file != *file)
-    state.set_value(meanwhile, util::encode(Meanwhile{*file, version, pair_book(state, {}).last_agreed()}));
+  if (const auto known = kept_meanwhile(state); known && known->file == *file) return;
+  const auto versions = state.versions();
+  const auto next = versions.empty() ? 1 : versions.front().id + 1;
+  state.set_value(meanwhile, util::encode(Meanwhile{*file, next, pair_book(state, {}).last_agreed()}));
 }
 
 bool bring_back(const Parts& parts, const model::Records& records) {

@@ -21,9 +21,9 @@ void notice_gravity_swap(replica::StateStore& state, const std::string& live_pat
 /// Whether one is remembered.
 bool gravity_swap_is_noticed(const replica::StateStore& state);
 
-/// To be called before what is live is made the content of `version`, or of what a pair agrees on: if `pihole -g` has begun and has not
-/// ended, these may hold edits that it has not copied.
-void note_gravity_meanwhile(replica::StateStore& state, const Installation& installation, std::int64_t version);
+/// To be called before what is live is kept as a version, or becomes what a pair agrees on: if `pihole -g` has begun and has not ended, these
+/// may hold edits that it has not copied.
+void note_gravity_meanwhile(replica::StateStore& state, const Installation& installation);
 
 /// What was published and edited while `pihole -g` ran is not in what it put in the place of live, but in the database that it moved away:
 /// publishes it again, if that is still there. Needs the lock. True when it may have. To be called before anything is published over what

@@ -80,9 +80,9 @@ void PendingRun::begin(model::HistoryEntry& entry, const LiveContent* before, co
   static constexpr std::array verbs{"pull from", "push from", "undo to", "restore of", "sync with"};
   replica::StateStore::Batch batch(parts_.state);
   if (before != nullptr) {
+    note_gravity_meanwhile(parts_.state, parts_.installation);
     auto reason = fmt::format("before {} {}", verbs[static_cast<std::size_t>(entry.action)], entry.source);
     entry.version = parts_.state.add_version(reason, before->rows.lists, records);
-    note_gravity_meanwhile(parts_.state, parts_.installation, entry.version);
   }
   entry.time = parts_.clock.unix_time();
   entry_ = entry;

@@ -5,6 +5,8 @@
 
 #include <exception>
 
+#include "error.hpp"
+
 namespace gsync::sqlite {
 namespace {
 
@@ -32,7 +34,9 @@ void finish(sqlite3_context*) {}
 class Registered {
  public:
   Registered(Database& database, Visitor& visitor) : database_(database) {
-    sqlite3_create_function_v2(database_.handle(), function, -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, &visitor, nullptr, step, finish, nullptr);
+    const auto code = sqlite3_create_function_v2(database_.handle(), function, -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, &visitor, nullptr, step,
+                                                 finish, nullptr);
+    if (code != SQLITE_OK) fail(code, database_.handle(), database_.path(), "walk through rows");
   }
   ~Registered() {
     sqlite3_create_function_v2(database_.handle(), function, -1, SQLITE_UTF8, nullptr, nullptr, nullptr, nullptr, nullptr);
