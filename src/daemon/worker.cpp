@@ -50,6 +50,7 @@ class Worker {
   void converse();
   void take_orders();
   bool here_is_as_it_was();
+  bool look_after_here();
   void turn();
   void run_sync();
   bool compare();
@@ -81,6 +82,7 @@ class Worker {
   Backoff retry_;
   Time next_turn_;
   bool wanted_ = true;     ///< a sync is due now
+  bool look_here_ = true;  ///< something may have changed here since this node was last looked at
   bool orphaned_ = false;  ///< the supervisor is gone
   bool working_reported_ = false;
   std::uint64_t ticket_ = 0;  ///< of the `now` that is not answered yet
@@ -118,6 +120,7 @@ void Worker::run() {
     } catch (const Error& error) {
       const auto wait = reconnect_.next(random());
       count_bytes();
+      look_here_ = look_here_ || status_.connected_since != 0;
       status_.connected_since = 0;
       connected_ = {};
       failed(error, wait);
@@ -201,6 +204,21 @@ void Worker::turn() {
     next_turn_ = steady_clock::now() + wait;
     failed(error, wait);
   }
+}
+
+/// While the peer is away: what `pihole -g` has lost of people's edits is brought back now (see LocalNode::lock), for its next run moves
+/// away what tells of them. False when it is to be done later.
+bool Worker::look_after_here() {
+  if (pihole::gravity_is_running(parts_.installation)) return false;
+  const TermWaits term;
+  try {
+    parts_.here.lock(util::Deadline::in(milliseconds(0)));
+    parts_.here.unlock();
+  } catch (const Error& error) {
+    return error.code() != ErrorCode::busy;  // anything else the next sync meets as well, and says
+  }
+  util::give_memory_back();
+  return true;
 }
 
 void Worker::run_sync() {
@@ -351,15 +369,18 @@ void Worker::failed(const Error& error, milliseconds wait) {
 
 void Worker::wait_for_orders(Time until) {
   while (!orphaned_ && !wanted_) {
-    const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
-    if (left.count() <= 0) return;
+    if (look_here_) look_here_ = !look_after_here();
+    const auto now = steady_clock::now();
+    if (now >= until) return;
+    const auto left = std::chrono::ceil<milliseconds>(look_here_ ? std::min<Time::duration>(until - now, gravity_poll) : until - now);
     pollfd p{control_.get(), POLLIN, 0};
     const auto n = ::poll(&p, 1, static_cast<int>(left.count()));
     if (n < 0 && errno != EINTR) throw_errno(errno, "cannot wait");
     if (n <= 0) continue;
     const auto ticket = ticket_;
     take_orders();
-    // A change here is dealt with when the peer is back. A person who asks is answered by a try.
+    // A change here goes to the peer when it is back. A person who asks is answered by a try.
+    look_here_ = look_here_ || wanted_;
     wanted_ = ticket_ != ticket;
   }
 }

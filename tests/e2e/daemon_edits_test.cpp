@@ -118,7 +118,7 @@ TEST_F(DaemonEdits, ArriveAsBeforeWhenOtherPeersAreBroken) {
   EXPECT_TRUE(fleet.same());
 }
 
-/// What `pihole -g` does to the files: the lists as they are at its start, compiled anew, moved over live at its end.
+/// What `pihole -g` does to the files: the lists as they are at its start, compiled anew, moved to the place of live at its end.
 class GravityRun {
  public:
   GravityRun(const PiholeDirectory& pihole, const std::string& domain) : live_(pihole.gravity()), temporary_(live_ + "_temp") {
@@ -128,7 +128,12 @@ class GravityRun {
   }
   /// It still writes.
   void go_on() const { std::filesystem::last_write_time(temporary_, std::filesystem::file_time_type::clock::now()); }
-  void end() const { std::filesystem::rename(temporary_, live_); }
+  void end() const {
+    const auto backups = std::filesystem::path(live_).parent_path() / "gravity_backups";
+    std::filesystem::create_directories(backups);
+    std::filesystem::rename(live_, backups / "gravity.db.1");
+    std::filesystem::rename(temporary_, live_);
+  }
 
  private:
   std::string live_;
@@ -170,6 +175,32 @@ TEST_F(DaemonEdits, GoOnWhileGravityIsCompiledAndSwappedOnBothNodes) {
   ASSERT_TRUE(fleet.in_step());
   EXPECT_TRUE(fleet.same());
   EXPECT_TRUE(fleet[1].serves("source-compiled-1.example"));
+}
+
+TEST_F(DaemonEdits, ThatEachOfSeveralGravityRunsLosesComeBackWhileThePeerIsAway) {
+  const auto fleet = star(2);
+  auto &middle = (*fleet)[0], &away = (*fleet)[1];
+  ASSERT_TRUE(fleet->in_step());
+  const auto peers = away.peers;
+  away.pihole.set_peers({"[[peer]]\nname = \"ph1\"\nhost = \"127.0.0.1\"\nport = 1\nmode = \"sync\"\n"});
+  away.daemon->signal(SIGHUP);
+  ASSERT_TRUE(away.daemon->wait_for([](const auto& peer) { return peer.failure.has_value(); }, "ph1"));
+
+  for (int run = 1; run <= 2; ++run) {
+    const auto domain = fmt::format("edited-in-run{}.example", run);
+    const GravityRun gravity(away.pihole, fmt::format("compiled{}.example", run));
+    execute(away.pihole.gravity(), fmt::format("INSERT INTO domainlist (type, domain) VALUES (1, '{}')", domain));
+    gravity.end();
+    // FTL may serve what was moved away for a moment yet.
+    const auto there = fmt::format("SELECT count(*) FROM domainlist WHERE domain='{}'", domain);
+    ASSERT_TRUE(DaemonProcess::poll([&] { return number(away.pihole.gravity(), there) == 1; })) << domain << "\n" << away.daemon->log();
+  }
+
+  away.pihole.set_peers(peers);
+  away.daemon->signal(SIGHUP);
+  ASSERT_TRUE(DaemonProcess::poll([&] { return middle.serves("edited-in-run1.example") && middle.serves("edited-in-run2.example"); })) << fleet->logs();
+  ASSERT_TRUE(fleet->in_step());
+  EXPECT_TRUE(fleet->same());
 }
 
 }  // namespace
