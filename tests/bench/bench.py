@@ -2,8 +2,8 @@
 """gravity-sync beside rsync, sqlite3's backup with scp, and ssh: time, round trips, bytes on the wire and written, CPU and peak memory.
 
 Both hosts are this machine, with an sshd between them. Every figure is a median of several runs. An edit is made once, then all programs carry it over in turn, so that a slow
-moment of the machine meets all of them. What passes is counted by a relay, which also makes the slow links; over loopback, what is timed does not go through
-it, but for the daemons' connection.
+moment of the machine meets all of them. What passes is counted by a relay. What is timed does not go through
+it, but for the daemons' connection: the slow links are lines between two network namespaces, where one may make such.
 """
 import argparse
 import json
@@ -35,7 +35,7 @@ class Bench:
 
     def one_shot(self, case, link_name, prepare, programs):
         relay = self.hosts.relays[link_name]
-        timed_at = self.hosts.sshd.port if relay.rate is None else relay.port
+        timed_at = self.hosts.timed_at(link_name)
         results = {}
         # An edit serves all programs; a copy leaves nothing to be copied for the next one.
         for_each = prepare == self.edits.fresh_target
@@ -44,13 +44,13 @@ class Bench:
             for label, command in programs.items():
                 if for_each:
                     prepare()
-                results.setdefault(label, []).append(self.hosts.run(command(timed_at)))
+                results.setdefault(label, []).append(self.hosts.run(command(timed_at), timed_at))
         prepare()
         for label, command in programs.items():
             if for_each:
                 prepare()
             before = relay.counts()
-            self.hosts.run(command(relay.port))
+            self.hosts.run(command(relay.address))
             wire, turns = (a - b for a, b in zip(relay.counts(), before))
             yield {"case": case, "link": link_name, "program": label} | medians(results[label]) | {"wire": wire, "turns": turns}
         self.in_step()
@@ -75,7 +75,7 @@ class Bench:
 
     def in_step(self):
         self.edits.tidy()
-        self.hosts.run(self.hosts.gravity_sync(self.hosts.sshd.port, "--force"))
+        self.hosts.run(self.hosts.gravity_sync(self.hosts.sshd.address, "--force"))
 
     def over_daemon(self, link_name):
         e = self.edits
@@ -96,7 +96,7 @@ class Bench:
 
     def measure(self):
         for program in (self.hosts.gravity_sync, self.hosts.rsync):
-            self.hosts.run(program(self.hosts.sshd.port))
+            self.hosts.run(program(self.hosts.sshd.address))
         for link_name in link.chosen(self.options.links):
             for case, prepare, programs in self.cases(link_name):
                 if self.wanted(case) and not self.options.only_daemon:

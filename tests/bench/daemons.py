@@ -151,7 +151,7 @@ class Daemons(Running):
     def __init__(self, hosts, relay):
         super().__init__(hosts)
         self.relay = relay
-        hosts.configure("ph2", relay.port)
+        hosts.configure("ph2", relay.address)
         self.dns = {name: self.start_ftl(name) for name in ("ph1", "ph2")}
         self.trees = {"there": self.start("ph1"), "here": self.start("ph2")}
         self.wait_in_step()

@@ -14,35 +14,27 @@ import link
 
 
 class Sshd:
-    def __init__(self, root):
-        self.root = root
-        for name in ("host", "client"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{root}/{name}"], check=True)
-        shutil.copy(f"{root}/client.pub", f"{root}/authorized_keys")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+    def __init__(self, root, host="127.0.0.1", port=None, name_space=None, reached_from=None):
+        """At `host` in network namespace `name_space`, which is reached from another one."""
+        if port is None:
+            with socket.create_server((host, 0)) as free:
+                port = free.getsockname()[1]
+        self.address = link.Address(host, port, reached_from)
         if os.geteuid() == 0:
             os.makedirs("/run/sshd", exist_ok=True)
-        with open(f"{root}/sshd_config", "w") as out:
-            out.write(f"ListenAddress 127.0.0.1:{self.port}\nHostKey {root}/host\nAuthorizedKeysFile {root}/authorized_keys\n"
-                      f"StrictModes no\nUsePAM no\nPidFile {root}/sshd.pid\nPasswordAuthentication no\nMaxStartups 100\n"
-                      "Subsystem sftp internal-sftp\n")
-        self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", f"{root}/sshd_config"], stderr=open(f"{root}/sshd.log", "w"))
+        config, log = f"{root}/sshd_config-{host}-{port}", f"{root}/sshd-{host}-{port}.log"
+        with open(config, "w") as out:
+            out.write(f"ListenAddress {host}:{port}\nHostKey {root}/host\nAuthorizedKeysFile {root}/authorized_keys\n"
+                      f"StrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nMaxStartups 100\n"
+                      "Subsystem sftp internal-sftp\n"
+                      # bash reads ~/.bashrc when sshd starts it: what stands there would be measured as well, with each program.
+                      f"SetEnv HOME={root}\n")
+        self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", config], stderr=open(log, "w"), preexec_fn=link.enter(name_space))
         deadline = time.time() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if time.time() > deadline:
-                    raise
-                time.sleep(0.05)
-
-    def known_hosts(self, *ports):
-        key = " ".join(open(f"{self.root}/host.pub").read().split()[:2])
-        with open(f"{self.root}/known_hosts", "w") as out:
-            for port in ports:
-                out.write(f"[127.0.0.1]:{port} {key}\n")
+        while "Server listening on" not in open(log).read():
+            if self.process.poll() is not None or time.time() > deadline:
+                raise SystemExit(f"sshd does not start:\n{open(log).read()}")
+            time.sleep(0.01)
 
     def stop(self):
         self.process.terminate()
@@ -54,9 +46,13 @@ class Hosts:
         self.options, self.domains = options, domains
         self.root = tempfile.mkdtemp(prefix="gravity-sync-bench-", dir=options.directory)
         self.user = pwd.getpwuid(os.geteuid()).pw_name
+        for name in ("host", "client"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{self.root}/{name}"], check=True)
+        shutil.copy(f"{self.root}/client.pub", f"{self.root}/authorized_keys")
         self.sshd = Sshd(self.root)
-        self.relays = {name: link.Relay(self.sshd.port, *speed) for name, speed in link.LINKS.items()}
-        self.sshd.known_hosts(self.sshd.port, *(relay.port for relay in self.relays.values()))
+        self.relays = {name: link.Relay(self.sshd.address.port, *speed) for name, speed in link.LINKS.items()}
+        self.lines = {}  # by the link's name: the wire, and the sshd at its far end
+        self.know_hosts()
         self.binary = f"{options.build}/gravity-sync"
         self.probe = f"{options.build}/tests/bench-measure"
         self.local, self.remote = f"{self.root}/local.jsonl", f"{self.root}/remote.jsonl"
@@ -89,42 +85,61 @@ class Hosts:
             db.execute("UPDATE adlist SET number = (SELECT count(*) FROM gravity WHERE adlist_id = id) WHERE id IN (SELECT adlist_id FROM gravity)")
         db.close()
 
+    def know_hosts(self):
+        key = " ".join(open(f"{self.root}/host.pub").read().split()[:2])
+        addresses = [self.sshd.address, *(relay.address for relay in self.relays.values()), *(sshd.address for _, sshd in self.lines.values())]
+        with open(f"{self.root}/known_hosts", "w") as out:
+            out.writelines(f"[{at.host}]:{at.port} {key}\n" for at in addresses)
+
+    def timed_at(self, link_name):
+        """Where ph1 is reached over that link with nobody in between who counts, if there is such a way."""
+        relay = self.relays[link_name]
+        if relay.rate is None:
+            return self.sshd.address
+        if link_name not in self.lines:
+            wire = link.Wire(f"{self.options.build}/tests/bench-wire", *link.LINKS[link_name])
+            if not wire.permitted:
+                return relay.address
+            self.lines[link_name] = wire, Sshd(self.root, wire.far_host, self.sshd.address.port, wire.far, wire.near)
+            self.know_hosts()
+        return self.lines[link_name][1].address
+
     def config(self, name):
         return f"{self.root}/{name}/gravity-sync.toml"
 
     def gravity(self, name):
         return f"{self.root}/{name}/pihole/gravity.db"
 
-    def configure(self, name, port, wrapper=""):
+    def configure(self, name, at, wrapper=""):
         """`name` gets ph1 as its peer, where `wrapper` starts the agent."""
         path = self.config(name)
         text = open(path).read().split("[[peer]]")[0]
         remote = f"{wrapper} {self.binary} --config {self.config('ph1')} agent --peer {name}"
         with open(path, "w") as out:
-            out.write(text + f'[[peer]]\nname = "ph1"\nhost = "127.0.0.1"\nport = {port}\nuser = "{self.user}"\nidentity = "{self.root}/client"\n'
+            out.write(text + f'[[peer]]\nname = "ph1"\nhost = "{at.host}"\nport = {at.port}\nuser = "{self.user}"\nidentity = "{self.root}/client"\n'
                              f'known_hosts = "{self.root}/known_hosts"\nremote_command = "{remote}"\nconnect_timeout_seconds = 60\n')
 
     # the programs
 
-    def ssh(self, port, program="ssh"):
-        return [program, "-F", "/dev/null", "-P" if program == "scp" else "-p", str(port), "-i", f"{self.root}/client", "-o",
+    def ssh(self, at, program="ssh"):
+        return [program, "-F", "/dev/null", "-P" if program == "scp" else "-p", str(at.port), "-i", f"{self.root}/client", "-o",
                 f"UserKnownHostsFile={self.root}/known_hosts", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
 
-    def gravity_sync(self, port, *arguments):
-        self.configure("ph2", port, f"{self.probe} {self.remote}")
+    def gravity_sync(self, at, *arguments):
+        self.configure("ph2", at, f"{self.probe} {self.remote}")
         return [self.binary, "--config", self.config("ph2"), "--quiet", "pull", *arguments]
 
-    def floor(self, port):
-        return [*self.ssh(port), f"{self.user}@127.0.0.1", f"{self.probe} {self.remote} true"]
+    def floor(self, at):
+        return [*self.ssh(at), f"{self.user}@{at.host}", f"{self.probe} {self.remote} true"]
 
-    def rsync(self, port, *flags):
-        return ["rsync", "-t", *flags, "-e", " ".join(self.ssh(port)), f"--rsync-path={self.probe} {self.remote} rsync",
-                f"{self.user}@127.0.0.1:{self.gravity('ph1')}", f"{self.root}/rsync.db"]
+    def rsync(self, at, *flags):
+        return ["rsync", "-t", *flags, "-e", " ".join(self.ssh(at)), f"--rsync-path={self.probe} {self.remote} rsync",
+                f"{self.user}@{at.host}:{self.gravity('ph1')}", f"{self.root}/rsync.db"]
 
-    def backup_scp(self, port):
+    def backup_scp(self, at):
         copy = f"{self.root}/backup.db"
-        backup = " ".join(self.ssh(port)) + f" {self.user}@127.0.0.1 \"{self.probe} {self.remote} sqlite3 {self.gravity('ph1')} '.backup {copy}'\""
-        return ["sh", "-c", f"{backup} && {' '.join(self.ssh(port, 'scp'))} -q {self.user}@127.0.0.1:{copy} {self.root}/scp.db"]
+        backup = " ".join(self.ssh(at)) + f" {self.user}@{at.host} \"{self.probe} {self.remote} sqlite3 {self.gravity('ph1')} '.backup {copy}'\""
+        return ["sh", "-c", f"{backup} && {' '.join(self.ssh(at, 'scp'))} -q {self.user}@{at.host}:{copy} {self.root}/scp.db"]
 
     def anew(self, _):
         """What a target would have to do at least that gets all of gravity and makes table and index of it."""
@@ -132,11 +147,13 @@ class Hosts:
                 "CREATE TABLE gravity (domain TEXT NOT NULL, adlist_id INTEGER NOT NULL); INSERT INTO gravity SELECT domain, adlist_id FROM theirs.gravity; "
                 "CREATE INDEX idx_gravity ON gravity (domain, adlist_id); COMMIT\""]
 
-    def run(self, command):
+    def run(self, command, at=None):
+        """`at`: where it will connect to."""
         for path in (self.local, self.remote):
             open(path, "w").close()
         start = time.monotonic()
-        done = subprocess.run([self.probe, self.local, *command], capture_output=True, text=True, timeout=600)
+        done = subprocess.run([self.probe, self.local, *command], capture_output=True, text=True, timeout=600,
+                              preexec_fn=link.enter(at.name_space if at else None))
         wall = time.monotonic() - start
         if done.returncode != 0:
             raise SystemExit(f"{' '.join(command)} exited {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -152,6 +169,9 @@ class Hosts:
         return result
 
     def close(self):
+        for wire, sshd in self.lines.values():
+            sshd.stop()
+            wire.stop()
         self.sshd.stop()
         if self.options.keep:
             print(f"kept: {self.root}", file=sys.stderr)

@@ -21,7 +21,7 @@ class Hub(daemons.Running):
         for i in range(len(self.replicas), number):
             name = f"r{i + 1}"
             self.hosts.make(name, self.hosts.domains, 7)
-            self.hosts.configure(name, self.hosts.sshd.port)
+            self.hosts.configure(name, self.hosts.sshd.address)
             self.dns[name] = self.start_ftl(name)
             self.replicas[name] = self.start(name)
         for name in self.replicas:

@@ -21,7 +21,7 @@ class Counter:
         for log in glob.glob(f"{h.root}/*.instructions"):
             os.unlink(log)
         count = "valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null --log-file={}/{}-%p.instructions"
-        h.configure("ph2", h.sshd.port, count.format(h.root, "there"))
+        h.configure("ph2", h.sshd.address, count.format(h.root, "there"))
         subprocess.run([*count.format(h.root, "here").split(), h.binary, "--config", h.config("ph2"), "--quiet", "pull", *arguments], check=True, timeout=3600)
         return {side: self.counted(side) for side in ("here", "there")}
 

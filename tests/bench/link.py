@@ -1,11 +1,17 @@
-"""A connection of a chosen speed: a relay on this machine that counts, delays and limits what passes.
+"""Connections of a chosen speed.
 
-It is a program and not a queueing discipline of the kernel because netem is not everywhere, and because it counts on the way.
+Wire: a slow line between two network namespaces, with the kernel's own TCP over it; what is timed goes over it, where one may make namespaces.
+Relay: a program in between that delays and limits, and counts on the way; acknowledgements are its own, and so it costs what no line does.
 """
 import collections
+import ctypes
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
+import typing
 
 # name: bits per second and round trip in seconds; None: as fast as the machine
 LINKS = {"loopback": (None, 0), "100 Mbit/s, 1 ms": (100e6, 0.001), "10 Mbit/s, 30 ms": (10e6, 0.030)}
@@ -17,6 +23,41 @@ def chosen(words):
     return [name for name in LINKS if words == "all" or name.split()[0] in words.split(",")]
 
 
+class Address(typing.NamedTuple):
+    host: str
+    port: int
+    name_space: str | None = None  # from which it can be reached, if not from everywhere
+
+
+def enter(name_space):
+    """What a child is to do before it starts a program in a network namespace."""
+    if name_space is None:
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+
+    def in_child():
+        fd = os.open(name_space, os.O_RDONLY)
+        if library.setns(fd, 0) != 0:
+            raise OSError(ctypes.get_errno(), name_space)
+        os.close(fd)
+    return in_child
+
+
+class Wire:
+    near_host, far_host = "192.0.2.1", "192.0.2.2"
+
+    def __init__(self, program, rate, round_trip):
+        self.process = subprocess.Popen([program, str(rate), str(1000 * round_trip)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.near, self.far = self.process.stdout.readline().split() or (None, None)
+        self.permitted = self.near is not None
+        if not self.permitted:
+            print(f"no network namespaces here ({self.process.stderr.read().strip()}): slow links are a relay's", file=sys.stderr)
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
 class Relay:
     """Counts bytes, and the turns from what the client says to what the server says: the round trips that somebody waited for."""
 
@@ -26,7 +67,7 @@ class Relay:
         self.last = None
         self.lock = threading.Lock()
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+        self.address = Address("127.0.0.1", self.listener.getsockname()[1])
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):

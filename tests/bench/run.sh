@@ -9,5 +9,5 @@ for tool in cmake python3 rsync sqlite3 scp ssh /usr/sbin/sshd; do
   command -v "$tool" >/dev/null || { echo "tests/bench/run.sh: $tool is missing. Run tests/run.sh once for what the build needs, then: sudo apt-get install python3 rsync sqlite3 openssh-server" >&2; exit 1; }
 done
 cmake -S "$top" -B "$build" -DCMAKE_BUILD_TYPE=Release >/dev/null
-cmake --build "$build" --target gravity-sync make-pihole ftl-stand-in bench-measure -j "$(nproc)" >/dev/null
+cmake --build "$build" --target gravity-sync make-pihole ftl-stand-in bench-measure bench-wire -j "$(nproc)" >/dev/null
 exec python3 "$top/tests/bench/bench.py" --build "$build" "$@"

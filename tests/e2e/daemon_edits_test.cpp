@@ -198,7 +198,8 @@ TEST_F(DaemonEdits, ThatEachOfSeveralGravityRunsLosesComeBackWhileThePeerIsAway)
 
   away.pihole.set_peers(peers);
   away.daemon->signal(SIGHUP);
-  ASSERT_TRUE(DaemonProcess::poll([&] { return middle.serves("edited-in-run1.example") && middle.serves("edited-in-run2.example"); })) << fleet->logs();
+  ASSERT_TRUE(DaemonProcess::poll([&] { return middle.serves("edited-in-run1.example") && middle.serves("edited-in-run2.example"); }))
+      << fleet->logs();
   ASSERT_TRUE(fleet->in_step());
   EXPECT_TRUE(fleet->same());
 }

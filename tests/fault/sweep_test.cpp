@@ -60,7 +60,8 @@ class Sweep : public testing::TestWithParam<Case> {
     return witnesses;
   }
 
-  /// Of a run without a fault. Nobody looks on any more afterwards: an FTL that cannot read a pihole.toml, because the pair is being reset, writes its own.
+  /// Of a run without a fault. Nobody looks on any more afterwards: an FTL that cannot read a pihole.toml, because the pair is being reset,
+  /// writes its own.
   static std::array<int, most_threads> count(Pair& pair) {
     const auto witnesses = begin(pair);
     return pair.run(GetParam().side, {Event::none, GetParam().kinds}).operations;
