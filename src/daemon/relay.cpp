@@ -40,6 +40,11 @@ class Way {
     std::copy(bytes.begin(), bytes.end(), buffer_.begin());
     size_ = bytes.size();
   }
+  /// Nobody takes any more.
+  void stop() {
+    open_ = false;
+    size_ = 0;
+  }
   bool empty() const { return size_ == 0; }
 
  private:
@@ -70,10 +75,10 @@ bool relay(const std::string& run_directory, const std::string& peer, bool read_
   for (bool ended = false;;) {
     std::array<pollfd, 4> p{there.in(), there.out(), back.in(), back.out()};
     if (::poll(p.data(), p.size(), -1) < 0 && errno != EINTR) throw_errno(errno, "cannot wait for the daemon");
-    if (p[1].revents && !there.write()) return true;
+    // What the daemon has said until its end is passed on before we go.
+    if (p[1].revents && !there.write()) there.stop();
     if (p[3].revents && !back.write()) return true;
     if (p[0].revents && !there.read()) ended = true;
-    // What the daemon has said until its end is passed on before we go.
     if (p[2].revents && !back.read()) return true;
     if (!ended || !there.empty()) continue;
     ::shutdown(socket.get(), SHUT_WR);

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -244,11 +245,18 @@ void Supervisor::tell_all(const Order& order) {
 
 void Supervisor::accept_agents() {
   while (auto fd = agents_.accept()) {
-    if (stopping_ || servers_.size() >= most_servers) continue;
+    if (stopping_) continue;
     const auto who = credentials_of(fd.get());
     if (!may_connect(who, group_)) {
       say(Level::warning, "refused",
           fmt::format("uid {} is not in the group {} and may not connect to agent.sock", who.uid, config_.daemon.agent_group));
+      continue;
+    }
+    if (servers_.size() >= most_servers) {
+      // Plain words, in the place of a hello: whoever connects shows them.
+      const auto words = fmt::format("the daemon on {} serves {} peers and takes no more", parts_.name, servers_.size());
+      [[maybe_unused]] const auto sent = ::send(fd.get(), (words + "\n").data(), words.size() + 1, MSG_NOSIGNAL);
+      say(Level::warning, "refused", words, "give some of them another Pi-hole that follows this one as their peer");
       continue;
     }
     // The server's stream sets this itself, and back.

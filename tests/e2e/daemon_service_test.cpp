@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "../src/daemon/sockets.hpp"
 #include "gsync/util/fd.hpp"
 #include "support/daemon_process.hpp"
 #include "support/paths.hpp"
@@ -51,6 +52,22 @@ TEST_F(DaemonService, BrokenPeersCostTheOthersNothing) {
   }
   EXPECT_NE(here.peer("silent").in_step, true);
   EXPECT_EQ(nodes.run({"status", "--exit-code", "--quiet"}).exit_code, 1);
+}
+
+TEST_F(DaemonService, OneWithAsManyPeersAsItTakesSaysSoToTheNext) {
+  TwoNodes nodes;
+  DaemonProcess there(nodes.ph1);
+  std::vector<util::Fd> others;
+  // Each is a process over there, which waits for the first words of a peer.
+  for (int i = 0; i < 64; ++i) others.push_back(daemon::connect_to(nodes.ph1.run_directory() + "/agent.sock"));
+  ASSERT_TRUE(DaemonProcess::poll([&] { return there.processes().size() >= others.size(); }));
+  const auto run = nodes.run({"pull"});
+  EXPECT_NE(run.exit_code, 0);
+  EXPECT_TRUE(contains(run.errors, "the daemon on ph1 serves 64 peers and takes no more")) << run.errors;
+  EXPECT_TRUE(contains(run.errors, "take another Pi-hole that follows ph1 as the peer of this one")) << run.errors;
+  EXPECT_TRUE(contains(there.log(), "serves 64 peers and takes no more")) << there.log();
+  others.clear();
+  EXPECT_TRUE(DaemonProcess::poll([&] { return nodes.run({"pull"}).exit_code == 0; })) << "there is room again";
 }
 
 TEST_F(DaemonService, TwoDaemonsThatWantTheSameChangeMakeItOnce) {
