@@ -18,6 +18,7 @@
 #include "support/campaign.hpp"
 #include "support/paths.hpp"
 #include "support/pihole_directory.hpp"
+#include "support/sanitizer.hpp"
 #include "support/sshd.hpp"
 
 namespace gsync::test {
@@ -32,6 +33,12 @@ class DaemonProcess {
     launch();
     await();
   }
+  ~DaemonProcess() {
+    // Who is killed has counted nothing.
+    if (counted && process_ && !process_->ended()) stop();
+  }
+  DaemonProcess(const DaemonProcess&) = delete;
+  DaemonProcess& operator=(const DaemonProcess&) = delete;
 
   void launch() { process_ = std::make_unique<ChildProcess>(command_, log_file()); }
   /// Returns when it answers.

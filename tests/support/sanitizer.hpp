@@ -18,5 +18,11 @@ inline constexpr bool thread_sanitizer = true;
 inline constexpr bool thread_sanitizer = false;
 #endif
 inline constexpr bool sanitized = address_sanitizer || thread_sanitizer;
+/// Of tests/coverage.sh: the program is larger by its counters.
+#if defined(GSYNC_COVERAGE)
+inline constexpr bool counted = true;
+#else
+inline constexpr bool counted = false;
+#endif
 
 }  // namespace gsync::test
