@@ -10,6 +10,7 @@
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/text.hpp"
 #include "support/fake_node.hpp"
+#include "support/sanitizer.hpp"
 #include "unit/model/random_edits.hpp"
 
 namespace gsync::sync {
@@ -395,6 +396,7 @@ TEST(SyncOfTwoSchemas, KeepsARowThatFitsOnlyNow) {
 }
 
 void run_scripts(World world, std::size_t usual) {
+  if (test::sanitized) usual /= 20;  // each takes so much longer
   Random random;
   RandomEdits edits(random);
   for (std::size_t i = 0; i < rounds(usual); ++i) {
