@@ -108,7 +108,7 @@ class Spoiler {
     constexpr std::size_t page = 4096;
     switch (byte() % 6) {
       case 0:  // a bit or more
-        if (const auto at = place(bytes); !bytes.empty()) bytes[at] = static_cast<char>(bytes[at] ^ byte());
+        if (const auto at = place(bytes); !bytes.empty()) bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ byte());
         break;
       case 1:  // the header of the file or of a page
         if (const auto at = place(bytes) / page * page + byte() % 100; at < bytes.size()) bytes[at] = static_cast<char>(byte());
