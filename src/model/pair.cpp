@@ -233,9 +233,10 @@ std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists&
   }
   if (nearest == nullptr) return std::nullopt;
   // What was edited while it ran is younger than what it copied, but for what was edited when it was done and nobody had looked yet.
-  for (auto& [key, row] : replaced) {
-    const auto copy = copied.find(key);
-    const auto known = nearest->find(key);
+  for (auto& entry : replaced) {
+    auto& row = entry.second;
+    const auto copy = copied.find(entry.first);
+    const auto known = nearest->find(entry.first);
     if (copy == copied.end() || copy->second.modified <= row.modified) continue;
     if (known == nearest->end() || !(known->second.same_edit(row) || known->second.same_edit(copy->second))) row = copy->second;
   }
