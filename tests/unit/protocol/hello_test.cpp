@@ -131,6 +131,12 @@ TEST(Hello, SkipsEmptyLinesToFindTheFirstWords) {
   EXPECT_THAT(error.what(), HasSubstr("\"* maintenance tonight *\""));
 }
 
+TEST(Hello, OfADaemonThatHasAsManyPeersAsItTakesIsSaidInItsWords) {
+  auto error = connect_to("the daemon on ph1 serves 64 peers and takes no more\n");
+  EXPECT_THAT(error.what(), HasSubstr("the daemon on ph1 serves 64 peers and takes no more"));
+  EXPECT_THAT(std::string(error.hint()), HasSubstr("as the peer of this one"));
+}
+
 TEST(Hello, RecognisesAnAccountWithoutAShell) {
   auto error = connect_to("This account is currently not available.\n");
   EXPECT_EQ(error.code(), ErrorCode::protocol);
