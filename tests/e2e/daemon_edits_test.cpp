@@ -10,6 +10,7 @@
 
 #include "e2e/fleet.hpp"
 #include "gsync/util/fd.hpp"
+#include "support/ftl_gravity_run.hpp"
 #include "support/gravity_editor.hpp"
 #include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
@@ -128,12 +129,7 @@ class GravityRun {
   }
   /// It still writes.
   void go_on() const { std::filesystem::last_write_time(temporary_, std::filesystem::file_time_type::clock::now()); }
-  void end() const {
-    const auto backups = std::filesystem::path(live_).parent_path() / "gravity_backups";
-    std::filesystem::create_directories(backups);
-    std::filesystem::rename(live_, backups / "gravity.db.1");
-    std::filesystem::rename(temporary_, live_);
-  }
+  void end() const { swap_gravity(std::filesystem::path(live_).parent_path(), temporary_); }
 
  private:
   std::string live_;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "support/ftl_gravity_run.hpp"
 #include "support/paths.hpp"
 #include "support/sanitizer.hpp"
 #include "support/sql.hpp"
@@ -118,9 +119,7 @@ TEST_F(Sync, BringsBackWhatPiholeGLost) {
   EXPECT_TRUE(denies(ph2, "published.meanwhile.example"));
   deny(ph2, "swallowed.too.example");
   EXPECT_TRUE(succeeded(nodes->run({"compare"}))) << "somebody has looked at the live file";
-  std::filesystem::create_directories(ph2.directory() + "/gravity_backups");
-  std::filesystem::rename(ph2.gravity(), ph2.directory() + "/gravity_backups/gravity.db.1");
-  std::filesystem::rename(copy, ph2.gravity());
+  swap_gravity(ph2.directory(), copy);
   EXPECT_TRUE(succeeded(nodes->run({"sync"})));
   EXPECT_TRUE(same_content(nodes->ph1, ph2));
   for (const char* domain : {"swallowed.example", "published.meanwhile.example", "swallowed.too.example"}) {
@@ -148,9 +147,7 @@ TEST_F(Sync, BringsBackWhatPiholeGLostHoweverTheClockIsSet) {
     deny(ph2, "swallowed.example");
     sync("meanwhile.example");
     sync("meanwhile.too.example");
-    std::filesystem::create_directories(ph2.directory() + "/gravity_backups");
-    std::filesystem::rename(ph2.gravity(), ph2.directory() + "/gravity_backups/gravity.db.1");
-    std::filesystem::rename(temporary, ph2.gravity());
+    swap_gravity(ph2.directory(), temporary);
     EXPECT_TRUE(succeeded(nodes->run({"sync"})));
     EXPECT_TRUE(same_content(nodes->ph1, ph2));
     for (const char* domain : {"earlier.example", "swallowed.example", "meanwhile.example", "meanwhile.too.example"})

@@ -41,11 +41,16 @@ int run_gravity(const std::string& directory) {
     Sql sql(temporary);
     compile(sql);
   }
-  std::filesystem::create_directories(directory + "/gravity_backups");
-  std::filesystem::rename(live, directory + "/gravity_backups/gravity.db.1");
-  std::filesystem::rename(temporary, live);
+  swap_gravity(directory, temporary);
   std::filesystem::permissions(live, std::filesystem::perms(0664));
   return 0;
+}
+
+void swap_gravity(const std::string& directory, const std::string& compiled) {
+  const auto live = directory + "/gravity.db";
+  std::filesystem::create_directories(directory + "/gravity_backups");
+  std::filesystem::rename(live, directory + "/gravity_backups/gravity.db.1");
+  std::filesystem::rename(compiled, live);
 }
 
 }  // namespace gsync::test
