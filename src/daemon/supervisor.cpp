@@ -256,9 +256,12 @@ void Supervisor::accept_agents() {
       // Plain words, in the place of a hello: whoever connects shows them.
       const auto words = fmt::format("the daemon on {} serves {} peers and takes no more", parts_.name, servers_.size());
       [[maybe_unused]] const auto sent = ::send(fd.get(), (words + "\n").data(), words.size() + 1, MSG_NOSIGNAL);
-      say(Level::warning, "refused", words, "give some of them another Pi-hole that follows this one as their peer");
+      // One that is refused tries again for ever.
+      if (!std::exchange(full_, true))
+        say(Level::warning, "refused", words, "give some of them another Pi-hole that follows this one as their peer");
       continue;
     }
+    full_ = false;
     // The server's stream sets this itself, and back.
     ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
     servers_.push_back({start_child({"serve"}, fd.get()), {}});

@@ -108,6 +108,7 @@ class Supervisor {
   std::string manager_text_;
   std::string metrics_;
   bool metrics_failed_ = false;
+  bool full_ = false;  ///< a peer was sent away since there was room last
   Hooks hooks_{[this](Level level, const std::string& text) { say(level, "hook", text); }};
   std::uint64_t ticket_ = 0;
   std::uint64_t changes_ = 0;

@@ -215,7 +215,8 @@ bool Worker::look_after_here() {
     parts_.here.lock(util::Deadline::in(milliseconds(0)));
     parts_.here.unlock();
   } catch (const Error& error) {
-    return error.code() != ErrorCode::busy;  // anything else the next sync meets as well, and says
+    // Anything else the next sync meets as well, and says.
+    return error.code() != ErrorCode::busy && error.code() != ErrorCode::conflict;
   }
   util::give_memory_back();
   return true;

@@ -177,7 +177,7 @@ std::string first_line(std::string_view bytes) {
   return shown;
 }
 
-/// What to try, from what shells and login programs are known to say.
+/// What to try, from what shells, login programs and a daemon that is full are known to say.
 std::string hint_for(std::string_view said, std::string_view peer, Side side) {
   if (side == Side::agent) return "only gravity-sync on the other host can talk to this command; run `gravity-sync pull` or `push` there";
   if (contains(said, "not available"))

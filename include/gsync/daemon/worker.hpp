@@ -29,7 +29,8 @@ struct WorkerParts {
 };
 
 /// The process that keeps this node and one peer the same: holds the connection, opens it again when it is lost, and runs a sync whenever
-/// the supervisor, the peer or the clock says so. Returns when the supervisor is gone; SIGTERM ends it between two runs.
+/// the supervisor, the peer or the clock says so; while the peer is away, brings back here what `pihole -g` loses. Returns when the
+/// supervisor is gone; SIGTERM ends it between two runs.
 void run_worker(const WorkerParts& parts);
 
 }  // namespace gsync::daemon
