@@ -30,6 +30,8 @@ done
 build_directory=${BUILD_DIR:-$source_directory/build-coverage}
 
 if [ "$run" = yes ]; then
+  # shellcheck disable=SC2034  # for install_missing
+  more_packages='python3:python3'
   install_missing
   configure_and_build "$source_directory" "$build_directory" '' -DGSYNC_COVERAGE=ON -DGSYNC_TESTS=ON
   # What a child of another user counts must find its place: every file of counters is there before it, and everybody's.

@@ -44,7 +44,7 @@ def enter(name_space):
 
 
 class Wire:
-    near_host, far_host = "192.0.2.1", "192.0.2.2"
+    far_host = "192.0.2.2"
 
     def __init__(self, program, rate, round_trip):
         self.process = subprocess.Popen([program, str(rate), str(1000 * round_trip)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
