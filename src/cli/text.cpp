@@ -128,7 +128,7 @@ Style style_of(model::Outcome outcome) {
 
 std::string runtime_text(const pihole::Installation& in) {
   if (in.container) return fmt::format("{}, {}", in.container->label(), in.container->inspection().running ? "runs" : "does not run");
-  const auto text = fmt::format("{} ({})", runtime_name(in.runtime), in.how_runtime);
+  auto text = fmt::format("{} ({})", runtime_name(in.runtime), in.how_runtime);
   if (in.runtime != config::Runtime::volume) return text;
   return text + ": only the directory of a container is seen here, so lists and blocklist are synced and records are not";
 }

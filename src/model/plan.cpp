@@ -208,6 +208,31 @@ Plan plan_replication(const NodeState& source, const NodeState& target, const Co
   return plan;
 }
 
+std::vector<BlocklistAnswer> answers_of_copy(const Change& change, const NodeState& source, const NodeState& target) {
+  constexpr std::uint64_t large = 50'000;
+  if (!source.info.kept_local.empty() || !target.info.kept_local.empty()) return {};
+  if (const auto fit = common_fit(source.info, target.info); !unfit(source.lists, fit).empty() || !unfit(target.lists, fit).empty())
+    return {};
+  const bool only_adlists = std::ranges::all_of(
+      target.lists, [](const auto& row) { return row.first.table == Table::adlist || row.first == default_group_key(); });
+  const auto on_source = by_key(source.blocklist);
+  std::vector<BlocklistAnswer> answers;
+  std::uint64_t new_rows = 0;
+  for (const auto& wish : change.wishes) {
+    const auto state = on_source.find(wish.key);
+    if (state == on_source.end()) return {};
+    answers.push_back({false, state->second->rows, state->second->statistics});
+    if (!wish.have) new_rows += state->second->rows.count;
+  }
+  std::uint64_t rows = 0;
+  for (const auto& state : source.blocklist) rows += state.rows.count;
+  if (new_rows < large || new_rows < rows / 4 * 3) return {};
+  std::uint64_t had = 0;
+  for (const auto& state : target.blocklist) had += state.rows.count;
+  if (had > new_rows / 20 && !only_adlists) return {};
+  return answers;
+}
+
 std::optional<std::string> shrink_refusal(const Lists& before, const Lists& after, const ShrinkLimits& limits) {
   std::vector<std::string> sentences;
   auto counts = count_tables(before, after);

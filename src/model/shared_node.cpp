@@ -162,9 +162,9 @@ void SharedNode::require_shared(const RowKey& adlist) const {
   if (keep_.keeps(adlist)) throw Error(ErrorCode::refused, fmt::format("{} is kept local on {}", model::describe(adlist), label()));
 }
 
-Node::Copy SharedNode::copy() {
+Node::Copy SharedNode::copy(CopyOf of) {
   refuse_copy();
-  return whole_.copy();
+  return whole_.copy(of);
 }
 
 void SharedNode::refuse_copy() const {
@@ -182,7 +182,7 @@ Version SharedNode::version(std::int64_t id) {
 
 ApplyReport SharedNode::apply(const Change& change, BlocklistReader* rows, util::ByteReader* copy) {
   if (keep_.empty()) return whole_.apply(change, rows, copy);
-  if (change.whole_copy) refuse_copy();
+  if (change.brings_copy()) refuse_copy();
   auto report = whole_.apply(change_of_whole(change), rows, copy);
   report.uncompiled = without(std::move(report.uncompiled), keep_);
   try {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
@@ -32,15 +33,17 @@ struct CompiledIndex {
 /// What a walk through a table or an index has seen.
 struct Walk {
   model::SetDigest rows;
-  std::uint64_t domains = 0;  ///< different ones; only an index, which is in their order, tells
-  bool odd = false;          ///< a value of another type than the column should have
-  std::string out_of_order;  ///< the first domain that stands before one that must come first
+  std::uint64_t domains = 0;      ///< different ones; only an index, which is in their order, tells
+  std::vector<CompiledSet> sets;  ///< the same, where asked for
+  bool odd = false;               ///< a value of another type than the column should have
+  std::string out_of_order;       ///< the first domain that stands before one that must come first
 
   void add(const Walk& other) {
     rows.count += other.rows.count;
     rows.low += other.rows.low;
     rows.high += other.rows.high + (rows.low < other.rows.low ? 1 : 0);
     domains += other.domains;
+    sets.insert(sets.end(), other.sets.begin(), other.sets.end());
     odd = odd || other.odd;
     if (out_of_order.empty()) out_of_order = other.out_of_order;
   }
@@ -80,21 +83,45 @@ std::optional<CompiledIndex> compiled_index(sqlite::Database& database, const st
 struct Task {
   const CompiledIndex* index = nullptr;
   bool by_index = false;
+  bool with_sets = false;
   std::int64_t first = 0;
   std::int64_t last = 0;
   Walk walk;
 };
 
+/// Adds the entries of an index up by adlist.
+class SetsOfEntries {
+ public:
+  void add(std::string_view domain, std::int64_t adlist, bool again) {
+    if (again || !can_travel(domain)) return;
+    if (set_ == nullptr || adlist != adlist_) set_ = &sets_[adlist];
+    adlist_ = adlist;
+    set_->add(domain);
+  }
+  std::vector<CompiledSet> take() const {
+    std::vector<CompiledSet> result;
+    for (const auto& [id, rows] : sets_) result.push_back({id, rows});
+    return result;
+  }
+
+ private:
+  std::map<std::int64_t, model::SetDigest> sets_;
+  model::SetDigest* set_ = nullptr;
+  std::int64_t adlist_ = 0;
+};
+
 void run(sqlite::Database& database, Task& task) {
   const auto& index = *task.index;
   // With nothing else to go by, INDEXED BY is a walk through that index, in its order.
-  const auto rest = task.by_index ? fmt::format("{} INDEXED BY {}", identifier(index.table), identifier(index.name))
-                                  : fmt::format("{} NOT INDEXED WHERE rowid BETWEEN {} AND {}", identifier(index.table), task.first, task.last);
+  const auto rest = task.by_index
+                        ? fmt::format("{} INDEXED BY {}", identifier(index.table), identifier(index.name))
+                        : fmt::format("{} NOT INDEXED WHERE rowid BETWEEN {} AND {}", identifier(index.table), task.first, task.last);
   auto& result = task.walk;
   std::string bytes;
   std::string last_domain;
   std::array<std::int64_t, 2> last{};
   bool first = true;
+  SetsOfEntries sets;
   sqlite::visit_rows(database, "rowid, domain, adlist_id", rest, [&](const sqlite::VisitedRow& row) {
     // Before they are asked for as what they should be, which changes what they are.
     if (!row.is_text(1) || !row.is_integer(2)) result.odd = true;
@@ -106,12 +133,14 @@ void run(sqlite::Database& database, Task& task) {
     if (!task.by_index) return;
     const auto order = first ? -1 : std::string_view(last_domain).compare(domain);
     if (order != 0) ++result.domains;
+    if (task.with_sets) sets.add(domain, numbers[0], order == 0 && last[0] == numbers[0]);
     const bool follows = order < 0 || (order == 0 && (index.unique ? last[0] < numbers[0] : last < numbers));
     if (!follows && result.out_of_order.empty()) result.out_of_order = domain;
     last_domain.assign(domain);
     last = numbers;
     first = false;
   });
+  result.sets = sets.take();
 }
 
 /// The work of two threads, about as long for each beside one's quick_check. What each of them does is the same in every run, and so is
@@ -121,15 +150,15 @@ struct Plan {
   std::vector<Task> other;
 };
 
-Plan plan_for(sqlite::Database& database, const std::vector<CompiledIndex>& indexes) {
+Plan plan_for(sqlite::Database& database, const std::vector<CompiledIndex>& indexes, bool with_sets) {
   constexpr auto least = std::numeric_limits<std::int64_t>::min();
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
   Plan plan;
   for (const auto& index : indexes) {
     const auto middle = database.query_int("SELECT max(rowid) FROM " + identifier(index.table)).value_or(0) / 4 * 3;
-    plan.mine.push_back({&index, false, least, middle, {}});
-    plan.other.push_back({&index, true, 0, 0, {}});
-    if (middle < most) plan.other.push_back({&index, false, middle + 1, most, {}});
+    plan.mine.push_back({&index, false, false, least, middle, {}});
+    plan.other.push_back({&index, true, with_sets, 0, 0, {}});
+    if (middle < most) plan.other.push_back({&index, false, false, middle + 1, most, {}});
   }
   return plan;
 }
@@ -195,7 +224,7 @@ std::int64_t check_edited(sqlite::Database& database, std::optional<std::int64_t
   return *checked;
 }
 
-std::optional<std::uint64_t> check_database(const std::function<sqlite::Database()>& open) try {
+CheckedDatabase check_database(const std::function<sqlite::Database()>& open, AlsoRead also) try {
   auto database = open();
   // Held to the end, so that it is always this connection that asks the kernel for the lock that SQLite shares between the two threads'.
   sqlite::Transaction reading(database, sqlite::Transaction::Kind::deferred);
@@ -207,12 +236,15 @@ std::optional<std::uint64_t> check_database(const std::function<sqlite::Database
     else
       others.push_back(std::move(table));
   }
-  auto plan = plan_for(database, indexes);
+  auto plan = plan_for(database, indexes, also == AlsoRead::compiled);
   Other other(open, plan.other);
   check_structure(database);
   for (auto& task : plan.mine) run(database, task);
   other.wait();
-  std::optional<std::uint64_t> domains;
+  CheckedDatabase checked;
+  auto sets_of = [&](std::string_view table) -> auto& {
+    return table == "gravity" ? checked.compiled.gravity : checked.compiled.antigravity;
+  };
   for (const auto& index : indexes) {
     Walk rows;
     Walk entries;
@@ -225,11 +257,15 @@ std::optional<std::uint64_t> check_database(const std::function<sqlite::Database
       others.push_back(index.table);
     } else {
       require_ok("the check of its indexes", difference(index, rows, entries));
-      if (index.table == "gravity") domains = entries.domains;
+      if (index.table == "gravity") checked.domains = entries.domains;
+      sets_of(index.table) = std::move(entries.sets);
     }
   }
-  for (const auto& table : others) require_ok("integrity_check", database.integrity_check(table));
-  return domains;
+  for (const auto& table : others) {
+    require_ok("integrity_check", database.integrity_check(table));
+    if (also == AlsoRead::compiled && is_compiled(table)) sets_of(table) = read_compiled(database, table.c_str());
+  }
+  return checked;
 } catch (const Error& error) {
   // Where the damage keeps us from looking at all.
   if (error.code() != ErrorCode::corrupt || !error.hint().empty()) throw;

@@ -3,6 +3,7 @@
 #include <functional>
 #include <optional>
 
+#include "gsync/pihole/gravity.hpp"
 #include "gsync/sqlite/database.hpp"
 
 namespace gsync::pihole {
@@ -22,7 +23,12 @@ std::int64_t check_edited(sqlite::Database& database, std::optional<std::int64_t
 /// of `gravity` and `antigravity` and the entries of their index on (domain, adlist_id) are added up instead, each in their own order and
 /// the two at the same time: the sums are equal when the index has exactly the rows of the table, and a lookup finds them when the entries
 /// are in order. For any other index and for rows of odd types it is SQLite's own check. `open` gives a new connection for reading each
-/// time; one is used by another thread. Returns how many different domains `gravity` has, where the walk through its index has told.
-std::optional<std::uint64_t> check_database(const std::function<sqlite::Database()>& open);
+/// time; one is used by another thread.
+struct CheckedDatabase {
+  std::optional<std::uint64_t> domains;  ///< how many different ones `gravity` has, where the walk through its index has told
+  Compiled compiled;                     ///< as read_compiled() has it, if asked for
+};
+enum class AlsoRead : bool { nothing, compiled };
+CheckedDatabase check_database(const std::function<sqlite::Database()>& open, AlsoRead also = AlsoRead::nothing);
 
 }  // namespace gsync::pihole

@@ -92,6 +92,8 @@ class CheckedRows final : public model::BlocklistReader {
   std::uint32_t adlist_ = 0;
 };
 
+}  // namespace
+
 void write_statistics(sqlite::Database& database, const Shape& shape, std::int64_t id, const model::AdlistStatistics& s) {
   auto statement = database.prepare(fmt::format("UPDATE adlist SET date_updated=?2, number=?3, invalid_domains=?4, status=?5{} WHERE id=?1",
                                                 shape.abp_entries ? ", abp_entries=?6" : ""));
@@ -99,8 +101,6 @@ void write_statistics(sqlite::Database& database, const Shape& shape, std::int64
   if (shape.abp_entries) statement.bind(6, s.abp_entries);
   statement.run();
 }
-
-}  // namespace
 
 std::unique_ptr<model::BlocklistReader> read_blocklist(sqlite::Database database, const Shape& shape, const std::vector<WholeSet>& sets,
                                                        std::vector<model::BlocklistAnswer> answers) {

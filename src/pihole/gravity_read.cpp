@@ -14,8 +14,8 @@ namespace {
 
 using GroupKeys = std::unordered_map<std::int64_t, model::RowKey>;
 
-/// Runs a query whose first one or two columns are an ascending key. With a pacer it lets go of the database when a step is over, pauses, and goes on behind the last
-/// key; parameters 1 (and 2) are that key.
+/// Runs a query whose first one or two columns are an ascending key. With a pacer it lets go of the database when a step is over, pauses,
+/// and goes on behind the last key; parameters 1 (and 2) are that key.
 template <class Row>
 void each_row(sqlite::Database& database, const std::string& sql, int key_columns, sqlite::Pacer* pacer, Row row) {
   auto statement = database.prepare(sql);
@@ -60,13 +60,16 @@ GroupKeys read_groups(sqlite::Database& database, sqlite::Pacer* pacer, model::L
   return keys;
 }
 
-void read_items(sqlite::Database& database, const Shape& shape, const TableNames& names, const GroupKeys& groups, sqlite::Pacer* pacer, GravityRows& result) {
+void read_items(sqlite::Database& database, const Shape& shape, const TableNames& names, const GroupKeys& groups, sqlite::Pacer* pacer,
+                GravityRows& result) {
   bool adlist = names.table == model::Table::adlist;
   bool has_type = names.type != nullptr && (!adlist || shape.adlist_type);
   std::unordered_map<std::int64_t, model::Row*> by_id;
-  auto sql = fmt::format("SELECT id, {}, {}, {}, {}, date_added, date_modified{} FROM {} WHERE id > ? ORDER BY id", names.key, has_type ? names.type : "0",
-                         names.enabled ? "enabled" : "1", names.comment,
-                         adlist ? fmt::format(", date_updated, number, invalid_domains, status, {}", shape.abp_entries ? "abp_entries" : "0") : "", names.name);
+  auto sql =
+      fmt::format("SELECT id, {}, {}, {}, {}, date_added, date_modified{} FROM {} WHERE id > ? ORDER BY id", names.key,
+                  has_type ? names.type : "0", names.enabled ? "enabled" : "1", names.comment,
+                  adlist ? fmt::format(", date_updated, number, invalid_domains, status, {}", shape.abp_entries ? "abp_entries" : "0") : "",
+                  names.name);
   each_row(database, sql, 1, pacer, [&](const sqlite::Statement& s) {
     auto type = s.integer(2);
     if (type < 0 || type > 3) return;  // no such type in any Pi-hole: FTL does not see the row either
@@ -81,11 +84,16 @@ void read_items(sqlite::Database& database, const Shape& shape, const TableNames
       result.statistics.emplace(key, model::AdlistStatistics{s.integer(7), s.integer(8), s.integer(9), s.integer(10), s.integer(11)});
     }
     auto [at, is_new] = result.lists.emplace(std::move(key), std::move(row));
-    if (!is_new) throw Error(ErrorCode::corrupt, fmt::format("{}: two rows for {}", database.path(), model::describe(at->first)), "remove one of them in Pi-hole's web page");
+    if (!is_new)
+      throw Error(ErrorCode::corrupt, fmt::format("{}: two rows for {}", database.path(), model::describe(at->first)),
+                  "remove one of them in Pi-hole's web page");
     by_id.emplace(s.integer(0), &at->second);
   });
   // Only numbers: SQLite keeps text in such a column too, and behind a key that is not one there would be no going on.
-  sql = fmt::format("SELECT {0}, group_id FROM {1} WHERE ({0}, group_id) > (?, ?) AND typeof({0})='integer' AND typeof(group_id)='integer' ORDER BY {0}, group_id", names.item, names.by_group);
+  sql = fmt::format(
+      "SELECT {0}, group_id FROM {1} WHERE ({0}, group_id) > (?, ?) AND typeof({0})='integer' AND typeof(group_id)='integer' ORDER BY {0}, "
+      "group_id",
+      names.item, names.by_group);
   each_row(database, sql, 2, pacer, [&](const sqlite::Statement& s) {
     // An assignment whose item or group is gone means nothing to FTL; `pihole -g` removes it.
     auto item = by_id.find(s.integer(0));
@@ -112,7 +120,8 @@ GravityRows read_rows(sqlite::Database& database, const Shape& shape, sqlite::Pa
     throw Error(ErrorCode::conflict, fmt::format("{} was edited while it was read", database.path()), "try again");
   }
   if (!result.lists.contains(model::default_group_key())) {
-    throw Error(ErrorCode::corrupt, fmt::format("{} has no group with id 0", database.path()), "Pi-hole makes it again when `pihole -g` runs");
+    throw Error(ErrorCode::corrupt, fmt::format("{} has no group with id 0", database.path()),
+                "Pi-hole makes it again when `pihole -g` runs");
   }
   return result;
 }
@@ -125,30 +134,31 @@ bool can_travel(std::string_view domain) {
   return !control;
 }
 
+std::vector<CompiledSet> read_compiled(sqlite::Database& database, const char* table) {
+  std::unordered_map<std::int64_t, model::SetDigest> sets;
+  model::SetDigest* set = nullptr;
+  std::string last;
+  std::int64_t last_id = 0;
+  for (CompiledRows row(database, table); row.more(); row.next()) {
+    // An equal neighbour is a row that is there twice, which the schema allows and which means nothing.
+    const auto id = row.adlist();
+    if (set != nullptr && id == last_id && row.domain() == last) continue;
+    if (set == nullptr || id != last_id) set = &sets[id];
+    set->add(row.domain());
+    last.assign(row.domain());
+    last_id = id;
+  }
+  std::vector<CompiledSet> result;
+  result.reserve(sets.size());
+  for (const auto& [adlist, digest] : sets) result.push_back({adlist, digest});
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
 Compiled read_compiled(sqlite::Database& database, const Shape& shape) {
-  auto read = [&](const char* table) {
-    std::unordered_map<std::int64_t, model::SetDigest> sets;
-    model::SetDigest* set = nullptr;
-    std::string last;
-    std::int64_t last_id = 0;
-    for (CompiledRows row(database, table); row.more(); row.next()) {
-      // An equal neighbour is a row that is there twice, which the schema allows and which means nothing.
-      const auto id = row.adlist();
-      if (set != nullptr && id == last_id && row.domain() == last) continue;
-      if (set == nullptr || id != last_id) set = &sets[id];
-      set->add(row.domain());
-      last.assign(row.domain());
-      last_id = id;
-    }
-    std::vector<CompiledSet> result;
-    result.reserve(sets.size());
-    for (const auto& [adlist, digest] : sets) result.push_back({adlist, digest});
-    std::sort(result.begin(), result.end());
-    return result;
-  };
   Compiled compiled;
-  compiled.gravity = read("gravity");
-  if (shape.antigravity) compiled.antigravity = read("antigravity");
+  compiled.gravity = read_compiled(database, "gravity");
+  if (shape.antigravity) compiled.antigravity = read_compiled(database, "antigravity");
   return compiled;
 }
 
@@ -180,6 +190,8 @@ model::Blocklist blocklist_of(const GravityRows& rows, const Compiled& compiled)
   return blocklist;
 }
 
-std::int64_t read_updated(sqlite::Database& database) { return database.query_int("SELECT value FROM info WHERE property='updated'").value_or(0); }
+std::int64_t read_updated(sqlite::Database& database) {
+  return database.query_int("SELECT value FROM info WHERE property='updated'").value_or(0);
+}
 
 }  // namespace gsync::pihole

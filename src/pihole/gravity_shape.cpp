@@ -4,18 +4,13 @@
 
 #include "gravity_tables.hpp"
 #include "gsync/pihole/gravity.hpp"
+#include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 
 namespace gsync::pihole {
 namespace {
 
 constexpr std::int64_t oldest_schema = 15;  // Pi-hole 5.0
-
-std::string unquoted(std::string_view name) {
-  std::string result(name);
-  std::erase(result, '"');
-  return result;
-}
 
 std::set<std::string> columns_of(sqlite::Database& database, std::string_view table) {
   auto kind = database.prepare("SELECT sql FROM sqlite_master WHERE type='table' AND name=?");
@@ -119,6 +114,12 @@ std::set<std::string> schema_of(sqlite::Database& database) {
   while (statement.step())
     schema.insert(fmt::format("{} {} {} {}", statement.text(0), statement.text(1), statement.text(2), statement.text(3)));
   return schema;
+}
+
+model::Digest digest_of_schema(const std::set<std::string>& schema) {
+  util::Encoder encoder;
+  encoder(schema);
+  return model::digest_of(encoder.bytes());
 }
 
 }  // namespace gsync::pihole

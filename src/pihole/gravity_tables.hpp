@@ -26,6 +26,12 @@ inline constexpr std::array table_names{
     TableNames{model::Table::client, "client", "ip", nullptr, false, "comment", "client_by_group", "client_id"},
 };
 
+inline std::string unquoted(std::string_view name) {
+  std::string result(name);
+  std::erase(result, '"');
+  return result;
+}
+
 /// A table's or index's name as SQL says it, whatever somebody called it.
 inline std::string identifier(std::string_view name) {
   std::string result = "\"";

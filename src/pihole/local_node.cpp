@@ -305,8 +305,20 @@ class LocalNode::Impl {
     return std::make_unique<MergedReader>(std::move(sets), changed.empty() ? nullptr : delta.read(changed), std::move(answers));
   }
 
-  Copy copy() {
+  Copy copy(model::CopyOf of) {
     const auto& content = live_state_.content();
+    if (of == model::CopyOf::compiled_sets)
+      live_state_.refresh_shadow(content);
+    else
+      make_shadow_live(content);
+    const auto identity = shadow_.identity();
+    GSYNC_ASSERT(identity.has_value());
+    auto database = shadow_.open_reader();
+    return {static_cast<std::uint64_t>(identity->size), digest_of_schema(schema_of(database)),
+            std::make_unique<FileReader>(shadow_.open_raw())};
+  }
+
+  void make_shadow_live(const LiveContent& content) {
     live_state_.copy_live_to_building(content, replica::Shadow::Previous::reuse);
     auto like = live_.files().stat_at(live_.directory(), live_.name());
     if (!like) throw Error(ErrorCode::conflict, fmt::format("{} has gone", live_.path()));
@@ -315,7 +327,6 @@ class LocalNode::Impl {
     GSYNC_ASSERT(identity.has_value());
     const auto& live = content.summary.identity;
     state_.set_value("shadow", util::encode(ShadowSummary{*identity, live.device, live.inode, content.rows.mark}));
-    return {static_cast<std::uint64_t>(identity->size), std::make_unique<FileReader>(shadow_.open_raw())};
   }
 
   const Installation& installation_;
@@ -386,9 +397,9 @@ std::unique_ptr<model::BlocklistReader> LocalNode::blocklist_rows(const std::vec
   return impl_->blocklist_rows(wishes);
 }
 
-model::Node::Copy LocalNode::copy() {
+model::Node::Copy LocalNode::copy(model::CopyOf of) {
   impl_->require_lock();
-  return impl_->copy();
+  return impl_->copy(of);
 }
 
 model::ApplyReport LocalNode::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {

@@ -8,7 +8,8 @@
 #include <algorithm>
 #include <map>
 
-#include "check_database.hpp"
+#include "gravity_tables.hpp"
+#include "gsync/model/merge.hpp"
 #include "gsync/pihole/ftl.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/files.hpp"
@@ -28,7 +29,7 @@ void NewVersion::check_blocklist_shrink(const model::Lists& after) {
     had += adlist.rows.count;
     if (after.contains(adlist.key)) sizes[adlist.key] = adlist.rows.count;
   }
-  for (std::size_t i = 0; i < change_.wishes.size(); ++i) sizes[change_.wishes[i].key] = reader_->answers().at(i).rows.count;
+  for (std::size_t i = 0; i < change_.wishes.size(); ++i) sizes[change_.wishes[i].key] = answers().at(i).rows.count;
   std::uint64_t will = 0;
   for (const auto& [key, size] : sizes) will += size;
   if (auto why = model::shrink_refusal("blocked domains", had, will, parts_.config.sync.shrink)) refuse(*why);
@@ -46,7 +47,7 @@ void NewVersion::make() {
   } catch (const Error& error) {
     parts_.shadow.discard();
     // The next attempt starts from a new copy of live, and tells which of the two it is that is damaged.
-    if (reused && !change_.whole_copy) parts_.live_state.distrust_shadow(error);
+    if (reused && !change_.brings_copy()) parts_.live_state.distrust_shadow(error);
     throw;
   } catch (...) {
     parts_.shadow.discard();
@@ -56,6 +57,24 @@ void NewVersion::make() {
   GSYNC_ASSERT(identity.has_value());
   after_.summary = summarise(*identity, after_.shape, after_.rows, after_.compiled);
 }
+
+namespace {
+
+/// Tables of a Pi-hole's that nothing of is synced.
+std::vector<std::string> other_tables(sqlite::Database& database) {
+  std::set<std::string, std::less<>> known{"info", "gravity", "antigravity"};
+  for (const auto& names : table_names) {
+    known.emplace(unquoted(names.name));
+    if (names.by_group != nullptr) known.emplace(names.by_group);
+  }
+  std::vector<std::string> result;
+  for (auto row = database.prepare("SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
+       row.step();)
+    if (!known.contains(row.text(0))) result.push_back(identifier(row.text(0)));
+  return result;
+}
+
+}  // namespace
 
 /// Whose owner and mode the new file gets: those of the file that it replaces, or of the directory where there is none.
 struct stat NewVersion::target_file() {
@@ -79,25 +98,33 @@ void NewVersion::change_rows() {
   if (!change_.force) {
     if (auto why = model::shrink_refusal(before_->rows.lists, after, parts_.config.sync.shrink)) refuse(*why);
   }
-  GSYNC_ASSERT(change_.wishes.empty() || reader_ != nullptr);
-  if (reader_ != nullptr) check_blocklist_shrink(after);
+  GSYNC_ASSERT(change_.wishes.empty() || reader_ != nullptr || !change_.copied.empty());
+  if (!change_.wishes.empty()) check_blocklist_shrink(after);
 
-  bool undo = change_.action == model::Action::undo || change_.action == model::Action::restore;
-  after_.checked =
-      parts_.live_state.copy_live_to_building(*before_, undo ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
+  const bool undo = change_.action == model::Action::undo || change_.action == model::Action::restore;
+  const bool copied = !change_.copied.empty();
+  std::vector<model::RowChange> other_rows;
+  if (copied)
+    other_rows = begin_with_copy(after);
+  else
+    after_.checked =
+        parts_.live_state.copy_live_to_building(*before_, undo ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
   // Opened before the connections and closed after them: closing it in between would drop SQLite's locks.
   auto raw = parts_.shadow.open_building_raw(O_RDONLY);
-  after_.shape = before_->shape;
-  after_.compiled = before_->compiled;
+  if (!copied) {
+    after_.shape = before_->shape;
+    after_.compiled = before_->compiled;
+  }
   {
     auto database = parts_.shadow.open_building();
     sqlite::Transaction transaction(database);
-    auto written = write_rows(database, after_.shape, change_.rows, before_->compiled.greatest_id());
+    auto written = write_rows(database, after_.shape, copied ? other_rows : change_.rows, after_.compiled.greatest_id());
     new_adlists_ = written.added_adlists;
     counts_.blocklist_removed += remove_compiled(database, after_.shape, compiled_of(written.removed_adlists));
     forget_compiled(written.removed_adlists);
     bool compiled = counts_.blocklist_removed > 0;
     if (reader_ != nullptr && !change_.wishes.empty()) compiled |= write_compiled(database, change_.wishes, *reader_);
+    if (copied) compiled |= take_copied(database);
     if (undo) compiled |= bring_back_compiled(database);
     raise_updated(database, seen_by_ftl(), 0);
     transaction.commit();
@@ -107,22 +134,75 @@ void NewVersion::change_rows() {
   std::optional<util::WriteBack> writing;
   if (blocklist_changed_) {
     writing.emplace(raw.get());
-    check_compiled();
+    if (copied && counts_.blocklist_removed == 0)
+      check_counts(domains_);
+    else
+      check_compiled();
   }
   auto database = parts_.shadow.open_building_reader();
-  if (!blocklist_changed_)
-    after_.checked = check_edited(database, after_.checked, parts_.clock.unix_time());
+  if (!blocklist_changed_) after_.checked = check_edited(database, after_.checked, parts_.clock.unix_time());
   after_.rows = read_rows(database, after_.shape, nullptr);
   if (model::digest_of(after_.rows.lists) != model::digest_of(after)) {
     throw Error(ErrorCode::corrupt, "the changed lists do not read back as they were written", "please report this; nothing was changed");
   }
+  if (copied) note_new_adlists();
+}
+
+/// Fills shadow.building with the source's database. Gives what makes of its lists those that are wanted.
+std::vector<model::RowChange> NewVersion::begin_with_copy(const model::Lists& after) {
+  require_only_lists();
+  auto checked = take_copy();
+  auto database = parts_.shadow.open_building_reader();
+  auto arrived = read_rows(database, after_.shape, nullptr);
+  domains_ = checked.domains;
+  require_copied(arrived, after);
+  return model::diff(arrived.lists, after);
+}
+
+/// A copy replaces all that is in the database, so there may be nothing in it but what is synced.
+void NewVersion::require_only_lists() {
+  auto stays = [](const std::string& what) {
+    throw Error(ErrorCode::incompatible, fmt::format("a copy would replace {}, which is this Pi-hole's own", util::printable(what)));
+  };
+  if (!before_->shape.unknown_columns.empty()) stays(before_->shape.unknown_columns.front());
+  auto live = parts_.live.open_reader();
+  for (const auto& table : other_tables(*live))
+    if (live->query_int(fmt::format("SELECT 1 FROM {} LIMIT 1", table))) stays(table);
+}
+
+/// Each set that this node will have is in the copy as it was announced, or as this node has it.
+void NewVersion::require_copied(const GravityRows& arrived, const model::Lists& after) const {
+  std::map<model::RowKey, model::SetDigest> expected;
+  for (const auto& adlist : blocklist_of(before_->rows, before_->compiled))
+    if (adlist.rows.count != 0 && after.contains(adlist.key)) expected[adlist.key] = adlist.rows;
+  for (std::size_t i = 0; i < change_.wishes.size(); ++i) expected[change_.wishes[i].key] = change_.copied.at(i).rows;
+  const auto sets = model::compiled_sets(blocklist_of(arrived, after_.compiled));
+  for (const auto& [key, rows] : expected) {
+    const auto set = sets.find(key);
+    if ((set == sets.end() ? model::SetDigest{} : set->second) == rows) continue;
+    throw Error(ErrorCode::conflict,
+                fmt::format("the copy of the source's database has not the domains of {} that it announced", model::describe(key)),
+                "run it again");
+  }
+}
+
+/// The statistics may be newer than those in the copy.
+bool NewVersion::take_copied(sqlite::Database& database) {
+  const auto ids = ids_of(change_.wishes, database);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    write_statistics(database, after_.shape, ids[i], change_.copied.at(i).statistics);
+    const auto& have = change_.wishes[i].have;
+    counts_.blocklist_added += change_.copied[i].rows.count - std::min(have ? have->count : 0, change_.copied[i].rows.count);
+  }
+  counts_.adlists_compiled += change_.wishes.size();
+  return true;
 }
 
 /// Those that have rows: most adlists that go were never compiled or are empty, and looking through the table costs.
 std::vector<std::int64_t> NewVersion::compiled_of(const std::vector<std::int64_t>& ids) const {
   std::vector<std::int64_t> result;
   for (auto id : ids) {
-    for (const auto* sets : {&before_->compiled.gravity, &before_->compiled.antigravity}) {
+    for (const auto* sets : {&after_.compiled.gravity, &after_.compiled.antigravity}) {
       if (std::any_of(sets->begin(), sets->end(), [&](const CompiledSet& s) { return s.id == id; })) {
         result.push_back(id);
         break;
@@ -138,9 +218,8 @@ void NewVersion::forget_compiled(const std::vector<std::int64_t>& ids) {
   }
 }
 
-bool NewVersion::write_compiled(sqlite::Database& database, const std::vector<model::BlocklistWish>& wishes,
-                                model::BlocklistReader& reader) {
-  auto rows = read_rows(database, after_.shape, nullptr);
+std::vector<std::int64_t> NewVersion::ids_of(const std::vector<model::BlocklistWish>& wishes, sqlite::Database& database) const {
+  const auto rows = read_rows(database, after_.shape, nullptr);
   std::vector<std::int64_t> ids;
   for (const auto& wish : wishes) {
     auto id = rows.adlist_ids.find(wish.key);
@@ -148,6 +227,12 @@ bool NewVersion::write_compiled(sqlite::Database& database, const std::vector<mo
       throw Error(ErrorCode::protocol, fmt::format("the change fills {}, which is not there", model::describe(wish.key)));
     ids.push_back(id->second);
   }
+  return ids;
+}
+
+bool NewVersion::write_compiled(sqlite::Database& database, const std::vector<model::BlocklistWish>& wishes,
+                                model::BlocklistReader& reader) {
+  const auto ids = ids_of(wishes, database);
   auto written = write_blocklist(database, after_.shape, ids, wishes, reader);
   counts_.adlists_compiled += wishes.size();
   counts_.blocklist_added += written.added;
@@ -219,15 +304,18 @@ void NewVersion::receive_bytes() {
   if (header->wal) throw Error(ErrorCode::refused, "the source's database is in WAL mode");
 }
 
-std::optional<std::uint64_t> NewVersion::check_whole() {
-  auto domains = check_database([this] { return parts_.shadow.open_building_reader(); });
+CheckedDatabase NewVersion::check_whole(AlsoRead also) {
+  auto checked = check_database([this] { return parts_.shadow.open_building_reader(); }, also);
   after_.checked = parts_.clock.unix_time();
-  return domains;
+  return checked;
 }
 
 /// The check passes all domains in their order, so it counts them, too. What is written behind it is checked by itself.
 void NewVersion::check_compiled() {
-  const auto domains = check_whole();
+  check_counts(check_whole(AlsoRead::nothing).domains);
+}
+
+void NewVersion::check_counts(std::optional<std::uint64_t> domains) {
   auto database = parts_.shadow.open_building();
   sqlite::Transaction transaction(database);
   write_counts(database, domains);
@@ -235,21 +323,32 @@ void NewVersion::check_compiled() {
   after_.checked = check_edited(database, after_.checked, parts_.clock.unix_time());
 }
 
-void NewVersion::receive_copy() {
+/// What arrives, whole and of our schema, in shadow.building.
+CheckedDatabase NewVersion::take_copy() {
   GSYNC_ASSERT(copy_ != nullptr);
+  const auto schema = own_schema();
+  // Known before a byte has come, so that rows can be asked for instead.
+  if (!change_.copied.empty() && change_.copy_schema != digest_of_schema(schema))
+    throw Error(ErrorCode::incompatible, "the source's database has another schema than this Pi-hole's");
   parts_.shadow.begin();
   receive_bytes();
-  check_whole();
-  auto database = parts_.shadow.open_building();
-  check_schema(database);
+  auto checked = check_whole(AlsoRead::compiled);
+  auto database = parts_.shadow.open_building_reader();
+  check_schema(database, schema);
   after_.shape = shape_of(database);
+  after_.compiled = std::move(checked.compiled);
+  return checked;
+}
+
+void NewVersion::receive_copy() {
+  take_copy();
+  auto database = parts_.shadow.open_building();
   {
     sqlite::Transaction transaction(database);
     raise_updated(database, before_ != nullptr ? seen_by_ftl() : parts_.clock.unix_time() - 1, read_updated(database));
     transaction.commit();
   }
   after_.rows = read_rows(database, after_.shape, nullptr);
-  after_.compiled = read_compiled(database, after_.shape);
   auto summary = summarise({}, after_.shape, after_.rows, after_.compiled);
   if (summary.lists != change_.copy_lists || summary.blocklist != change_.copy_blocklist) {
     // It is whole, so somebody edited it between the plan and the copy.
@@ -266,11 +365,17 @@ void NewVersion::receive_copy() {
   }
   count_rows();
   counts_.whole_database = true;
+  note_new_adlists();
+  blocklist_changed_ = true;
+}
+
+/// Those that have another id than before, when the ids are the source's.
+void NewVersion::note_new_adlists() {
+  new_adlists_.clear();
   for (const auto& [key, id] : after_.rows.adlist_ids) {
     auto had = before_ != nullptr ? before_->rows.adlist_ids.find(key) : after_.rows.adlist_ids.end();
     if (before_ == nullptr || had == before_->rows.adlist_ids.end() || had->second != id) new_adlists_.push_back(id);
   }
-  blocklist_changed_ = true;
 }
 
 /// Of live, or of a version before that `pihole -g` keeps.
@@ -296,9 +401,8 @@ std::set<std::string> NewVersion::own_schema() {
 }
 
 /// A peer's database may hold only what this Pi-hole's has: a trigger or a view is code that FTL would run.
-void NewVersion::check_schema(sqlite::Database& arrived) {
+void NewVersion::check_schema(sqlite::Database& arrived, const std::set<std::string>& ours) const {
   auto theirs = schema_of(arrived);
-  auto ours = own_schema();
   auto first_not_in = [](const std::set<std::string>& some, const std::set<std::string>& others) -> std::optional<std::string> {
     for (const auto& object : some) {
       if (!others.contains(object)) return util::printable(object.substr(0, object.find(' ', object.find(' ') + 1)));  // "trigger NAME"

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "apply.hpp"
+#include "check_database.hpp"
 
 namespace gsync::pihole {
 
@@ -26,21 +27,30 @@ class NewVersion {
   /// Ids under which Pi-hole's cache of downloaded lists may hold another list's content.
   const std::vector<std::int64_t>& new_adlists() const { return new_adlists_; }
   /// Nothing but rows that people edit differs from the version before.
-  bool only_rows_changed() const { return !change_.whole_copy && !blocklist_changed_ && change_.wishes.empty(); }
+  bool only_rows_changed() const { return !change_.brings_copy() && !blocklist_changed_ && change_.wishes.empty(); }
 
  private:
   struct stat target_file();
   void change_rows();
+  std::vector<model::RowChange> begin_with_copy(const model::Lists& after);
+  void require_copied(const GravityRows& arrived, const model::Lists& after) const;
+  std::vector<std::int64_t> ids_of(const std::vector<model::BlocklistWish>& wishes, sqlite::Database& database) const;
+  void require_only_lists();
+  bool take_copied(sqlite::Database& database);
   void check_blocklist_shrink(const model::Lists& after);
   std::vector<std::int64_t> compiled_of(const std::vector<std::int64_t>& ids) const;
   void forget_compiled(const std::vector<std::int64_t>& ids);
   bool write_compiled(sqlite::Database& database, const std::vector<model::BlocklistWish>& wishes, model::BlocklistReader& reader);
   bool bring_back_compiled(sqlite::Database& database);
-  std::optional<std::uint64_t> check_whole();
+  CheckedDatabase check_whole(AlsoRead also);
   void check_compiled();
+  void check_counts(std::optional<std::uint64_t> domains);
   void receive_copy();
+  CheckedDatabase take_copy();
   void receive_bytes();
-  void check_schema(sqlite::Database& arrived);
+  const std::vector<model::BlocklistAnswer>& answers() const { return change_.copied.empty() ? reader_->answers() : change_.copied; }
+  void note_new_adlists();
+  void check_schema(sqlite::Database& arrived, const std::set<std::string>& ours) const;
   std::set<std::string> own_schema();
   void count_rows();
   std::int64_t seen_by_ftl() const;
@@ -56,6 +66,7 @@ class NewVersion {
   std::vector<std::string> warnings_;
   std::vector<std::int64_t> new_adlists_;
   bool blocklist_changed_ = false;
+  std::optional<std::uint64_t> domains_;  ///< of gravity, in a copy that has arrived
 };
 
 /// Error{refused} for a safety check that --force overrides.

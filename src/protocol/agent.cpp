@@ -38,7 +38,7 @@ class Service {
   void lists(const ListsRequest& request);
   void lock(const LockRequest& request);
   void blocklist_rows(const Message& request);
-  void copy();
+  void copy(const CopyRequest& request);
   void apply(const Message& request);
   model::ApplyReport apply_streamed(const model::Change& change);
   void note(const Message& request);
@@ -156,7 +156,7 @@ void Service::handle(const Message& request) {
     case MessageType::blocklist_rows:
       return blocklist_rows(request);
     case MessageType::copy:
-      return copy();
+      return copy(parse<CopyRequest>(connection_, request));
     case MessageType::apply:
       return apply(request);
     case MessageType::versions: {
@@ -222,10 +222,10 @@ void Service::blocklist_rows(const Message& request) {
   if (!send_rows(sender, *rows)) end_unwanted(sender);
 }
 
-void Service::copy() {
+void Service::copy(const CopyRequest& request) {
   require_lock();
-  auto copy = node_.copy();
-  answer(CopyAnswer{copy.bytes});
+  auto copy = node_.copy(request.of);
+  answer(CopyAnswer{copy.bytes, copy.schema});
   BulkSender sender(connection_);
   if (!send_bytes(sender, *copy.reader, copy.bytes)) end_unwanted(sender);
 }
@@ -242,8 +242,10 @@ void Service::apply(const Message& request) {
   change.started_by = started_by_;
   if (!change.pair.empty()) change.pair = client_id_;
   change.transferred = [this] { return model::Change::Transferred{connection_.bytes_sent(), connection_.bytes_received()}; };
-  if (change.whole_copy) incoming_.emplace(connection_, MessageType::bytes);
-  if (!change.wishes.empty()) incoming_.emplace(connection_, MessageType::rows, true);
+  if (change.brings_copy())
+    incoming_.emplace(connection_, MessageType::bytes);
+  else if (!change.wishes.empty())
+    incoming_.emplace(connection_, MessageType::rows, true);
   require_writable("nothing is changed here");
   if (options_.may_change) options_.may_change(peer_);
   require_lock();
@@ -253,7 +255,7 @@ void Service::apply(const Message& request) {
 }
 
 model::ApplyReport Service::apply_streamed(const model::Change& change) {
-  if (change.whole_copy) {
+  if (change.brings_copy()) {
     ByteReceiver bytes(*incoming_, change.copy_bytes);
     return node_.apply(change, nullptr, &bytes);
   }

@@ -11,10 +11,33 @@
 
 namespace gsync::protocol {
 
+namespace {
+
+class LittleEffort {
+ public:
+  explicit LittleEffort(BulkSender& sender) : connection_(sender.connection()) { connection_.set_effort(Connection::Effort::little); }
+  ~LittleEffort() {
+    try {
+      connection_.set_effort(Connection::Effort::usual);
+    } catch (const Error&) {
+      // It is lost, and whoever sends next hears of it.
+    }
+  }
+  LittleEffort(const LittleEffort&) = delete;
+  LittleEffort& operator=(const LittleEffort&) = delete;
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace
+
 bool BulkSender::send(MessageType type, std::string_view payload) {
   GSYNC_ASSERT(!interruption_);
   while (credit_ == 0) {
+    const auto began = std::chrono::steady_clock::now();
     auto message = connection_.receive_or_throw();
+    waited_ += std::chrono::steady_clock::now() - began;
     if (message.type != MessageType::more) {
       interruption_ = std::move(message);
       return false;
@@ -47,11 +70,16 @@ bool send_rows(BulkSender& sender, model::BlocklistReader& rows) {
 }
 
 bool send_bytes(BulkSender& sender, util::ByteReader& bytes, std::uint64_t size) {
+  constexpr std::uint64_t enough_to_tell = 1u << 20;
   std::vector<std::byte> buffer(batch_size);
   std::uint64_t count = 0;
+  const auto began = std::chrono::steady_clock::now();
+  std::optional<LittleEffort> effort;
   while (auto n = bytes.read(buffer)) {
     count += n;
     if (count > size) break;
+    // The receiver and the link take it as fast as we compress it.
+    if (!effort && count >= enough_to_tell && sender.waited() < (std::chrono::steady_clock::now() - began) / 4) effort.emplace(sender);
     if (!sender.send(MessageType::bytes, {reinterpret_cast<const char*>(buffer.data()), n})) return false;
   }
   if (count != size)

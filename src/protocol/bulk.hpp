@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,16 +28,20 @@ class BulkSender {
   bool send(MessageType type, std::string_view payload);
   void end(std::uint64_t count);
   const std::optional<Message>& interruption() const { return interruption_; }
+  /// How long it has waited for room so far.
+  std::chrono::nanoseconds waited() const { return waited_; }
+  Connection& connection() { return connection_; }
 
  private:
   Connection& connection_;
   std::uint32_t credit_ = window;
+  std::chrono::nanoseconds waited_{};
   std::optional<Message> interruption_;
 };
 
 /// Sends everything and the end. False when interrupted. Errors of `rows` pass through; the stream is then not ended.
 bool send_rows(BulkSender& sender, model::BlocklistReader& rows);
-/// The same; fewer or more than `size` bytes are Error{corrupt}.
+/// The same, compressed less where the receiver takes it faster than that goes; fewer or more than `size` bytes are Error{corrupt}.
 bool send_bytes(BulkSender& sender, util::ByteReader& bytes, std::uint64_t size);
 
 /// One stream that comes in. An `abort` from the far side is Error{cancelled}, an `error` is the Error that it says.

@@ -227,6 +227,12 @@ void check(const model::Change& change) {
   if (change.whole_copy && !(change.rows.empty() && change.wishes.empty())) bad("a whole copy comes with rows or wishes");
   check_rows(change.rows);
   check(change.wishes);
+  if (!change.copied.empty()) {
+    if (change.whole_copy) bad("a whole copy comes with answers");
+    check(change.copied, change.wishes);
+    for (const auto& answer : change.copied)
+      if (answer.delta) bad("a copy that answers with a part of a set");
+  }
   check_conflicts(change.conflicts);
 }
 

@@ -52,6 +52,10 @@ class Connection {
   /// The same, but it may stay in the compressor until the next send() or until receive() has to wait: for the frames of a stream.
   void queue(MessageType type, std::string_view payload);
 
+  /// How much work what is sent is worth: for streams over a link that carries more than this processor compresses.
+  enum class Effort : unsigned char { usual, little };
+  void set_effort(Effort effort);
+
   /// The next message but "still working"; nullopt when the far side ended the connection between two messages. Errors: timeout after
   /// `idle` without a byte, unreachable, protocol.
   std::optional<Message> receive();
@@ -97,6 +101,7 @@ class Connection {
 
   void put(const Lock& lock, MessageType type, std::string_view payload);
   void compress(const Lock& lock, std::string_view data, bool flush);
+  void end_frame(const Lock& lock);
   void write_out(const Lock& lock);
   void throw_if_lost(const Lock& lock) const;
   std::optional<Message> next_message();
@@ -122,10 +127,13 @@ class Connection {
 
   // Used by the calling thread alone.
   std::unique_ptr<ZSTD_DCtx_s, FreeDecompressor> decompressor_;
+  Effort effort_ = Effort::usual;
+  bool in_frame_ = false;  ///< it has content that no end of a frame has followed
   std::vector<std::byte> in_;
   std::size_t in_begin_ = 0;
   std::size_t in_end_ = 0;
   bool at_end_ = false;
+  bool frame_has_content_ = false;
   bool more_inside_ = false;     ///< the decompressor may hold more than its input says
   std::optional<char> peeked_;   ///< decompressed already
   std::optional<Message> held_;  ///< for the next receive()

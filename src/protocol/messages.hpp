@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "gsync/model/node.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 
@@ -129,12 +130,21 @@ void fields(Archive& a, ForgetRequest& r) {
   a(r.all);
 }
 
+struct CopyRequest {
+  model::CopyOf of = model::CopyOf::live;
+};
+template <class Archive>
+void fields(Archive& a, CopyRequest& c) {
+  a(c.of);
+}
+
 struct CopyAnswer {
   std::uint64_t bytes = 0;
+  model::Digest schema;
 };
 template <class Archive>
 void fields(Archive& a, CopyAnswer& c) {
-  a(c.bytes);
+  a(c.bytes, c.schema);
 }
 
 /// The last message of a stream: how many rows or bytes it had.

@@ -175,7 +175,7 @@ void RemoteNode::Impl::give_up_stream() {
 }
 
 model::ApplyReport RemoteNode::Impl::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {
-  GSYNC_ASSERT((rows != nullptr) == !change.wishes.empty() && (copy != nullptr) == change.whole_copy);
+  GSYNC_ASSERT((copy != nullptr) == change.brings_copy() && (rows != nullptr) == (!change.wishes.empty() && copy == nullptr));
   auto shown = change;
   shown.source = presentable(change.source, max_name);
   shown.started_by = presentable(change.started_by, max_name);
@@ -324,10 +324,10 @@ std::unique_ptr<model::BlocklistReader> RemoteNode::blocklist_rows(const std::ve
   });
 }
 
-model::Node::Copy RemoteNode::copy() {
+model::Node::Copy RemoteNode::copy(model::CopyOf of) {
   return impl_->call([&] {
-    auto bytes = impl_->ask<CopyAnswer>(MessageType::copy).bytes;
-    return Copy{bytes, std::make_unique<Impl::Bytes>(*impl_, impl_->begin_stream(MessageType::bytes), bytes)};
+    const auto [bytes, schema] = impl_->ask<CopyAnswer>(MessageType::copy, util::encode(CopyRequest{of}));
+    return Copy{bytes, schema, std::make_unique<Impl::Bytes>(*impl_, impl_->begin_stream(MessageType::bytes), bytes)};
   });
 }
 

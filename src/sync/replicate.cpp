@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agree.hpp"
+#include "deliver.hpp"
 #include "gsync/model/fit.hpp"
 #include "gsync/sync/engine.hpp"
 #include "gsync/util/text.hpp"
@@ -34,7 +35,6 @@ class Replication {
   void warn_of_rows_left_out(std::vector<std::string>& warnings) const;
   void note_blocklist_differences(const model::Plan& plan, const model::Blocklist& source, const model::Blocklist& target);
   void make_whole_copy(model::Plan& plan) const;
-  model::ApplyReport apply(model::Change& change);
   void agree_on_outcome();
   void refuse(const std::string& why);
   void remember(model::Outcome outcome, const std::string& text);
@@ -130,7 +130,9 @@ Result Replication::replicate_locked() {
       const auto pair = target_.pair(source_info_.node_id);
       const bool paired = !pair.base.empty() || !pair.intent.empty();
       if (paired) target_.forget(source_info_.node_id, true);
-      auto report = apply(made.change);
+      if (options_.bytes_sent && options_.bytes_received)
+        made.change.transferred = [this] { return model::Change::Transferred{options_.bytes_sent(), options_.bytes_received()}; };
+      auto report = deliver(made, source_, target_, options_);
       if (options_.agree || paired) agree_on_outcome();
       if (options_.action == model::Action::push)
         remember_push(model::Outcome::done, model::to_text(model::newly(target_info_.uncompiled, report.uncompiled)), report);
@@ -190,6 +192,8 @@ model::Plan Replication::plan() {
   made.change.source_compiles = source_info_.runs_gravity && options_.components.blocklist;
   if (whole_sets_) {
     for (auto& wish : made.change.wishes) wish.have.reset();
+  } else {
+    made.by_copy = model::answers_of_copy(made.change, source, target);
   }
   if (options_.full) make_whole_copy(made);
   return made;
@@ -292,29 +296,8 @@ void Replication::make_whole_copy(model::Plan& plan) const {
   plan.change.copy_lists = source_info_.digests.lists;
   plan.change.copy_blocklist = source_info_.digests.blocklist;
   plan.change.wishes.clear();
+  plan.by_copy.clear();
   if (!options_.dry_run) plan.change.rows.clear();
-}
-
-model::ApplyReport Replication::apply(model::Change& change) {
-  if (options_.bytes_sent && options_.bytes_received) {
-    change.transferred = [this] { return model::Change::Transferred{options_.bytes_sent(), options_.bytes_received()}; };
-  }
-  if (change.whole_copy) {
-    auto step = fmt::format("copying the database of {} to {}", source_.label(), target_.label());
-    begin_step(options_, step);
-    auto copy = source_.copy();
-    change.copy_bytes = copy.bytes;
-    ReportingBytes bytes(std::move(copy), options_, std::move(step));
-    return target_.apply(change, nullptr, &bytes);
-  }
-  if (change.wishes.empty()) {
-    begin_step(options_, fmt::format("publishing on {}", target_.label()));
-    return target_.apply(change, nullptr, nullptr);
-  }
-  auto step = fmt::format("copying the blocklist of {} to {}", source_.label(), target_.label());
-  begin_step(options_, step);
-  ReportingRows rows(source_.blocklist_rows(change.wishes), options_, std::move(step));
-  return target_.apply(change, &rows, nullptr);
 }
 
 /// From here on the two can be synced both ways. Not if somebody has edited meanwhile: then they have nothing in common that both know of.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agree.hpp"
+#include "deliver.hpp"
 #include "gsync/model/fit.hpp"
 #include "gsync/model/merge.hpp"
 #include "gsync/sync/engine.hpp"
@@ -311,6 +312,8 @@ TwoWayResult TwoWay::plan(Merged& merged) {
                       merged.conflicts};
   result.here.plan.change.source = there_.label();
   result.there.plan.change.source = here_.label();
+  result.here.plan.by_copy = model::answers_of_copy(result.here.plan.change, merged.there, merged.here);
+  result.there.plan.by_copy = model::answers_of_copy(result.there.plan.change, merged.here, merged.there);
   return result;
 }
 
@@ -351,15 +354,7 @@ void TwoWay::apply(model::Node& node, HalfResult& half, model::Node& other, cons
   change.pair = other_id;
   if (&node == &here_ && options_.bytes_sent && options_.bytes_received)
     change.transferred = [this] { return model::Change::Transferred{options_.bytes_sent(), options_.bytes_received()}; };
-  if (change.wishes.empty()) {
-    begin_step(options_, fmt::format("publishing on {}", node.label()));
-    half.report = node.apply(change, nullptr, nullptr);
-    return;
-  }
-  auto step = fmt::format("copying the blocklist of {} to {}", other.label(), node.label());
-  begin_step(options_, step);
-  ReportingRows rows(other.blocklist_rows(change.wishes), options_, std::move(step));
-  half.report = node.apply(change, &rows, nullptr);
+  half.report = deliver(half.plan, other, node, options_);
 }
 
 /// Where the outcome was there already nothing was applied, and the history would not say that somebody's edit has lost.

@@ -140,7 +140,7 @@ TEST(Economy, AnUnchangedDatabaseIsNotWrittenAgainByTheBackup) {
   source.node->describe();  // makes the shadow
   source.node->lock(soon());
   auto before = sqlite::bytes_written();
-  auto copy = source.node->copy();
+  auto copy = source.node->copy(model::CopyOf::live);
   EXPECT_GT(copy.bytes, 1'000'000u);
   EXPECT_LE(sqlite::bytes_written() - before, 4096u);
 }

@@ -552,11 +552,11 @@ TEST_P(SharedNodeContract, LeavesWhatItKeepsOutOfABase) {
 TEST_P(SharedNodeContract, HasNoWholeCopyAndTakesNone) {
   Nodes node(GetParam());
   const auto info = node->lock(soon());
-  EXPECT_EQ(code_of([&] { node->copy(); }), ErrorCode::refused);
+  EXPECT_EQ(code_of([&] { node->copy(model::CopyOf::live); }), ErrorCode::refused);
   const auto before = node->describe();
   Nodes other(Where::here, pihole("ph2", 2, 7));
   other->lock(soon());
-  auto copy = other->copy();
+  auto copy = other->copy(model::CopyOf::live);
   model::Change change;
   change.source = "ph2";
   change.expected = info.digests;
@@ -622,9 +622,9 @@ TEST_P(NodeContract, MakesEditsAgainThatWereMadeOnTheOldVersionWhileItWasReplace
   EXPECT_NO_THROW(result = sync::replicate(*source, *target, pull()));
   commits.join();
   ASSERT_TRUE(result.report);
-  EXPECT_TRUE(std::any_of(result.report->warnings.begin(), result.report->warnings.end(),
-                          [](const std::string& warning) { return warning.find("late.example") != std::string::npos; }))
-      << result.report->warnings.size();
+  EXPECT_TRUE(std::any_of(result.report->warnings.begin(), result.report->warnings.end(), [](const std::string& warning) {
+    return warning.find("late.example") != std::string::npos;
+  })) << result.report->warnings.size();
   EXPECT_EQ(value(live, "SELECT comment FROM domainlist WHERE domain='late.example'"), "typed just now");
   EXPECT_EQ(integrity(live), "ok");
   // Everything else came from the source.

@@ -55,7 +55,7 @@ constexpr Talk talks[] = {
     [](model::Node&, model::Node& peer) {
       peer.lock(util::Deadline::in(std::chrono::seconds(1)));
       peer.blocklist_rows({{{model::Table::adlist, model::kind::block_list, "https://lists.example/a.txt"}, std::nullopt}})->next();
-      peer.copy();
+      peer.copy(model::CopyOf::live);
       peer.catch_up(std::string(32, 'c'));
       peer.forget(std::string(32, 'c'), false);
       peer.unlock();

@@ -74,7 +74,7 @@ constexpr Question questions[] = {
     },
     [](model::Node& node) {
       lock(node);
-      read_all(*node.copy().reader);
+      read_all(*node.copy(model::CopyOf::live).reader);
     },
     [](model::Node& node) {
       lock(node);

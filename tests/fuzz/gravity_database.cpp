@@ -208,7 +208,7 @@ void use_as_live(const std::string& bytes) {
     const auto info = node.lock(util::Deadline::in(std::chrono::seconds(5)));
     succeeds([&] { node.blocklist(); });
     succeeds([&] {
-      auto copy = node.copy();
+      auto copy = node.copy(model::CopyOf::live);
       std::array<std::byte, 65536> buffer{};
       while (copy.reader->read(buffer) > 0) continue;
     });

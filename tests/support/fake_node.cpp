@@ -152,11 +152,11 @@ std::unique_ptr<model::BlocklistReader> FakeNode::blocklist_rows(const std::vect
   return std::make_unique<Rows>(*this, wishes);
 }
 
-FakeNode::Copy FakeNode::copy() {
+FakeNode::Copy FakeNode::copy(model::CopyOf) {
   called("copy");
   auto bytes = util::encode(Image{lists_now, compiled});
   auto size = bytes.size();
-  return {size, std::make_unique<Bytes>(std::move(bytes), on_row)};
+  return {size, schema, std::make_unique<Bytes>(std::move(bytes), on_row)};
 }
 
 model::ApplyReport FakeNode::apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) {
@@ -183,6 +183,7 @@ model::ApplyReport FakeNode::apply(const model::Change& change, model::Blocklist
     for (const auto& row : change.rows)
       if (row.key.table == model::Table::adlist && !row.after) new_sets.erase(row.key);
     if (rows) take_rows(change, *rows, new_sets, report.counts);
+    if (copy) take_copied(change, *copy, new_sets, report.counts);
   }
   for (auto kind : model::record_kinds) {
     const auto& lines = change.records[model::index_of(kind)];
@@ -196,16 +197,33 @@ model::ApplyReport FakeNode::apply(const model::Change& change, model::Blocklist
   kept[version.info.id] = std::move(version);
   lists_now = std::move(new_lists);
   compiled = std::move(new_sets);
-  if (rows && !change.whole_copy)
-    for (std::size_t i = 0; i < change.wishes.size(); ++i) statistics[change.wishes[i].key] = rows->answers()[i].statistics;
+  if (!change.whole_copy)
+    for (std::size_t i = 0; i < change.wishes.size(); ++i)
+      statistics[change.wishes[i].key] = (rows ? rows->answers() : change.copied)[i].statistics;
   records_now = std::move(new_records);
   if (!change.pair.empty())
     for (auto& [key, value] : book().published(change.pair)) books[key] = value;
   applied.push_back(change);
-  report.published = change.whole_copy || !change.rows.empty() || rows;
+  report.published = copy || !change.rows.empty() || rows;
   report.warnings = warnings;
   report.uncompiled = model::uncompiled(lists_now, states());
   return report;
+}
+
+void FakeNode::take_copied(const model::Change& change, util::ByteReader& copy, std::map<model::RowKey, std::set<std::string>>& sets,
+                           model::ChangeCounts& counts) const {
+  if (change.copy_schema != schema) throw Error(ErrorCode::incompatible, "the copy has another schema");
+  const auto image = util::decode<Image>(read_all(copy));
+  for (std::size_t i = 0; i < change.wishes.size(); ++i) {
+    const auto& key = change.wishes[i].key;
+    auto set = image.compiled.find(key);
+    sets[key] = set == image.compiled.end() ? std::set<std::string>() : set->second;
+    model::SetDigest digest;
+    for (const auto& domain : sets[key]) digest.add(domain);
+    if (digest != change.copied.at(i).rows) throw Error(ErrorCode::conflict, "the copy has other rows than were announced");
+    counts.blocklist_added += digest.count;
+  }
+  counts.adlists_compiled = change.wishes.size();
 }
 
 void FakeNode::take_rows(const model::Change& change, model::BlocklistReader& rows, std::map<model::RowKey, std::set<std::string>>& sets,

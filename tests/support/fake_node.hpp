@@ -44,7 +44,7 @@ class FakeNode final : public model::Node {
   model::Records records() override;
   model::Blocklist blocklist() override;
   std::unique_ptr<model::BlocklistReader> blocklist_rows(const std::vector<model::BlocklistWish>& wishes) override;
-  Copy copy() override;
+  Copy copy(model::CopyOf of) override;
   model::ApplyReport apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) override;
   std::vector<model::VersionInfo> versions() override;
   model::Version version(std::int64_t id) override;
@@ -92,6 +92,7 @@ class FakeNode final : public model::Node {
   /// Runs at the begin of each call, with its name, and in `apply` once more as "publish", after everything was read and before anything is
   /// changed. May throw.
   std::function<void(const std::string& call)> on_call;
+  model::Digest schema;  ///< of its copies, and what it takes
   /// Runs before each row of blocklist_rows() and each read of copy(), with the rows or bytes given so far. May throw.
   std::function<void(std::uint64_t done)> on_row;
   /// Warnings of the next reports.
@@ -109,6 +110,8 @@ class FakeNode final : public model::Node {
   void called(const std::string& call);
   model::Blocklist states() const;
   model::NodeInfo described() const;
+  void take_copied(const model::Change& change, util::ByteReader& copy, std::map<model::RowKey, std::set<std::string>>& sets,
+                   model::ChangeCounts& counts) const;
   void take_rows(const model::Change& change, model::BlocklistReader& rows, std::map<model::RowKey, std::set<std::string>>& sets,
                  model::ChangeCounts& counts) const;
 

@@ -14,9 +14,18 @@
 
 namespace gsync::model {
 
-/// A Pi-hole that can be a source or a target, here (pihole::LocalNode) or far away (protocol::RemoteNode). The engine does not know which. One thread uses a Node
-/// at a time. All calls throw Error. After one that the node itself answered (busy, conflict, refused…) it can be asked again; after a lost
-/// connection, a deadline or a violation of the protocol a far node is gone.
+/// What a copy of a database is to be good for.
+enum class CopyOf : std::uint8_t {
+  live,           ///< it is live as it is now
+  compiled_sets,  ///< its compiled sets are live's; the lists in it may be older. Made without reading live where the shadow is such a one
+};
+constexpr CopyOf last_of(CopyOf) {
+  return CopyOf::compiled_sets;
+}
+
+/// A Pi-hole that can be a source or a target, here (pihole::LocalNode) or far away (protocol::RemoteNode). The engine does not know which.
+/// One thread uses a Node at a time. All calls throw Error. After one that the node itself answered (busy, conflict, refused…) it can be
+/// asked again; after a lost connection, a deadline or a violation of the protocol a far node is gone.
 class Node {
  public:
   virtual ~Node() = default;
@@ -27,8 +36,8 @@ class Node {
   /// Who it is and the digests of what it holds. Costs no database read when nothing changed since the last call of any process.
   virtual NodeInfo describe() = 0;
 
-  /// Makes this process the only one that works on this node, and waits until no `pihole -g` runs there. Gives the description under the lock. Error{busy} at the
-  /// deadline. unlock() is implied when the node is destroyed, the connection ends or the process dies.
+  /// Makes this process the only one that works on this node, and waits until no `pihole -g` runs there. Gives the description under the
+  /// lock. Error{busy} at the deadline. unlock() is implied when the node is destroyed, the connection ends or the process dies.
   virtual NodeInfo lock(util::Deadline deadline) = 0;
   virtual void unlock() = 0;
   /// Whether somebody else waits for this node's lock while we hold it. May be asked by any thread at any time. A far node's holder is its
@@ -37,23 +46,26 @@ class Node {
 
   /// What people edit, read from live in short steps. Error{busy} when somebody edits without pause.
   virtual Lists lists() = 0;
-  /// The same for a caller who has `known`, whatever that is: rows that are equal there need not travel, and have the dates that they have there.
+  /// The same for a caller who has `known`, whatever that is: rows that are equal there need not travel, and have the dates that they have
+  /// there.
   virtual Lists lists_beside(const Lists& /*known*/) { return lists(); }
   virtual Records records() = 0;
   /// The compiled sets' digests and statistics. May bring the shadow up to live.
   virtual Blocklist blocklist() = 0;
   /// The rows wished for, from this node's shadow. Needs the lock; the reader must be gone before the next call.
   virtual std::unique_ptr<BlocklistReader> blocklist_rows(const std::vector<BlocklistWish>& wishes) = 0;
-  /// The live database as bytes of a consistent copy, and its size. Needs the lock.
+  /// The database as bytes of a consistent copy, its size, and the digest of its schema. Needs the lock.
   struct Copy {
     std::uint64_t bytes = 0;
+    Digest schema;
     std::unique_ptr<util::ByteReader> reader;
   };
-  virtual Copy copy() = 0;
+  virtual Copy copy(CopyOf of) = 0;
 
-  /// Makes the change and publishes it: afterwards live is the whole new version, or, after any error and any crash, the whole old one. `rows` answers change.wishes
-  /// (null when there are none), `copy` is there when change.whole_copy. Keeps what was there as a version and writes the history line. Needs the lock.
-  /// Error{conflict}: the target is not (any more) what the change was made for; {refused}: a safety check; {incompatible}, {corrupt}, {no_space}.
+  /// Makes the change and publishes it: afterwards live is the whole new version, or, after any error and any crash, the whole old one.
+  /// `rows` answers change.wishes (null when there are none), `copy` is there when change.brings_copy(). Keeps what was there as a version
+  /// and writes the history line. Needs the lock. Error{conflict}: the target is not (any more) what the change was made for; {refused}: a
+  /// safety check; {incompatible}, {corrupt}, {no_space}.
   virtual ApplyReport apply(const Change& change, BlocklistReader* rows, util::ByteReader* copy) = 0;
 
   /// Newest first.

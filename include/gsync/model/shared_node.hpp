@@ -39,7 +39,7 @@ class SharedNode final : public Node {
   Records records() override;
   Blocklist blocklist() override;
   std::unique_ptr<BlocklistReader> blocklist_rows(const std::vector<BlocklistWish>& wishes) override;
-  Copy copy() override;
+  Copy copy(CopyOf of) override;
   ApplyReport apply(const Change& change, BlocklistReader* rows, util::ByteReader* copy) override;
   std::vector<VersionInfo> versions() override { return whole_.versions(); }
   Version version(std::int64_t id) override;

@@ -12,13 +12,13 @@
 
 namespace gsync::pihole {
 
-/// The Pi-hole on this host as a Node. Must run as the owner of the Pi-hole directory. Several may exist at a time, in one process or in many: lock() keeps their runs
-/// apart.
+/// The Pi-hole on this host as a Node. Must run as the owner of the Pi-hole directory. Several may exist at a time, in one process or in
+/// many: lock() keeps their runs apart.
 class LocalNode final : public model::Node {
  public:
   /// References must outlive it. `software` is our version; `helper` does what needs root on a Pi-hole 5, see RootActions.
-  LocalNode(const Installation& installation, const config::Config& config, replica::StateStore& state, util::FileOps& files, util::Clock& clock,
-            std::string software, RootActions* helper = nullptr);
+  LocalNode(const Installation& installation, const config::Config& config, replica::StateStore& state, util::FileOps& files,
+            util::Clock& clock, std::string software, RootActions* helper = nullptr);
   ~LocalNode() override;
 
   /// Whether it is to say of itself that it starts `pihole -g` when adlists need it (NodeInfo::runs_gravity). Not until then.
@@ -33,7 +33,7 @@ class LocalNode final : public model::Node {
   model::Records records() override;
   model::Blocklist blocklist() override;
   std::unique_ptr<model::BlocklistReader> blocklist_rows(const std::vector<model::BlocklistWish>& wishes) override;
-  Copy copy() override;
+  Copy copy(model::CopyOf of) override;
   model::ApplyReport apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) override;
   std::vector<model::VersionInfo> versions() override;
   model::Version version(std::int64_t id) override;

@@ -63,7 +63,7 @@ class RemoteNode final : public model::Node {
   model::Records records() override;
   model::Blocklist blocklist() override;
   std::unique_ptr<model::BlocklistReader> blocklist_rows(const std::vector<model::BlocklistWish>& wishes) override;
-  Copy copy() override;
+  Copy copy(model::CopyOf of) override;
   model::ApplyReport apply(const model::Change& change, model::BlocklistReader* rows, util::ByteReader* copy) override;
   std::vector<model::VersionInfo> versions() override;
   model::Version version(std::int64_t id) override;

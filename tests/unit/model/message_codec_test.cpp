@@ -85,7 +85,9 @@ Change random_plan_change(Random& random) {
   change.expected = random_digests(random);
   change.force = random.flip();
   change.whole_copy = random.flip();
+  for (auto n = random.below(4); n > 0; --n) change.copied.push_back({random.flip(), random.set_digest(), {}});
   change.copy_bytes = random.engine()();
+  change.copy_schema = random.digest();
   change.copy_lists = random.digest();
   change.copy_blocklist = random.digest();
   for (auto n = random.below(4); n > 0; --n) change.rows.push_back(random_change(random));

@@ -374,5 +374,69 @@ TEST(ShrinkOfLists, IsNoMatterForAnEmptyTarget) {
   for (int i = 0; i < 20; ++i) ASSERT_FALSE(shrink_refusal(only_default_group(), random.lists(), {}));
 }
 
+/// A household whose lists and blocklist go to a Pi-hole that has none.
+struct FirstCopy {
+  NodeState source = node("ph1");
+  NodeState target = node("ph2");
+  FirstCopy() {
+    source.lists[block("https://a")];
+    source.lists[block("https://b")];
+    source.lists[deny("ads.example.com")];
+    source.blocklist = {{block("https://a"), rows(60'000), {7, 60'000, 0, 1, 0}}, {block("https://b"), rows(10'000), {}}};
+    source.blocklist[1].statistics.date_updated = 1;
+  }
+  std::vector<BlocklistAnswer> answers() const { return answers_of_copy(plan(source, target).change, source, target); }
+};
+
+TEST(AnswersOfCopy, AreThereForAFirstCopyOfALargeBlocklist) {
+  const FirstCopy first;
+  const auto answers = first.answers();
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_FALSE(answers[0].delta);
+  EXPECT_EQ(answers[0].rows, rows(60'000));
+  EXPECT_EQ(answers[0].statistics.number, 60'000);
+  EXPECT_EQ(answers[1].rows, rows(10'000));
+}
+
+TEST(AnswersOfCopy, AreForLargeBlocklistsOnly) {
+  FirstCopy first;
+  first.source.blocklist[0].rows = rows(30'000);
+  EXPECT_THAT(first.answers(), IsEmpty());
+}
+
+TEST(AnswersOfCopy, AreNotThereWhereMostOfItIsThereAlready) {
+  FirstCopy first;
+  first.target.lists = first.source.lists;
+  first.target.blocklist = {first.source.blocklist[0]};
+  EXPECT_THAT(first.answers(), IsEmpty());
+  // Nor where a few rows bring it up to date.
+  first.target.blocklist[0].rows = rows(59'000);
+  EXPECT_THAT(first.answers(), IsEmpty());
+}
+
+TEST(AnswersOfCopy, LeaveTheRowIdsToWhoHasUsedThem) {
+  FirstCopy first;
+  first.target.lists[block("https://b")];
+  first.target.blocklist = {{block("https://b"), rows(10'000), {}}};
+  EXPECT_FALSE(first.answers().empty()) << "a Pi-hole as it was installed";
+  first.target.lists[deny("mine.example.com")];
+  EXPECT_THAT(first.answers(), IsEmpty());
+  first.target.blocklist[0].rows = rows(10);
+  EXPECT_FALSE(first.answers().empty()) << "it has blocked nothing to speak of so far";
+}
+
+TEST(AnswersOfCopy, AreForTwoThatHoldTheSame) {
+  for (bool at_source : {false, true}) {
+    FirstCopy first;
+    (at_source ? first.source : first.target).info.kept_local = {"clients"};
+    EXPECT_THAT(first.answers(), IsEmpty());
+  }
+  FirstCopy first;
+  first.source.lists[allow("https://allow")];
+  EXPECT_FALSE(first.answers().empty());
+  first.target.info.capabilities.allow_lists = false;
+  EXPECT_THAT(first.answers(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace gsync::model

@@ -138,7 +138,7 @@ TEST_F(CheckDatabase, LeavesOddRowsAndOtherIndexesToSqlite) {
 }
 
 TEST_F(CheckDatabase, CountsTheDomainsOfGravityEachOnceWhereAnIndexTells) {
-  const auto count = [this] { return check_database([this] { return sqlite::Database(file(), sqlite::OpenMode::read_only); }); };
+  const auto count = [this] { return check_database([this] { return sqlite::Database(file(), sqlite::OpenMode::read_only); }).domains; };
   EXPECT_EQ(count(), 500u);
   test::execute(file(), "INSERT INTO gravity SELECT domain, adlist_id + 1 FROM gravity ORDER BY domain LIMIT 40");
   test::execute(file(), "INSERT INTO gravity VALUES ('one-more.example', 1), ('one-more.example', 2)");
@@ -146,6 +146,32 @@ TEST_F(CheckDatabase, CountsTheDomainsOfGravityEachOnceWhereAnIndexTells) {
   test::execute(file(), "DROP INDEX idx_gravity");
   EXPECT_EQ(count(), std::nullopt);
 }
+
+TEST_F(CheckDatabase, AddsTheCompiledSetsUpAsTheyAreReadElsewhere) {
+  const auto open = [this] { return sqlite::Database(file(), sqlite::OpenMode::read_only); };
+  const auto expect_as_read = [&] {
+    auto database = open();
+    const auto read = read_compiled(database, shape_of(database));
+    const auto checked = check_database(open, AlsoRead::compiled).compiled;
+    EXPECT_EQ(checked.gravity, read.gravity);
+    EXPECT_EQ(checked.antigravity, read.antigravity);
+    EXPECT_EQ(check_database(open).compiled.rows(), 0u);
+  };
+  expect_as_read();
+  // On several lists, twice on one, of no list, and what no Pi-hole compiles.
+  test::execute(file(), "INSERT INTO gravity SELECT domain, adlist_id + 1 FROM gravity ORDER BY domain LIMIT 40");
+  test::execute(file(), "INSERT INTO gravity SELECT domain, adlist_id FROM gravity ORDER BY domain LIMIT 3");
+  test::execute(file(), "INSERT INTO gravity VALUES ('of-none.example', 99), ('', 1), ('with' || char(10) || 'newline', 1)");
+  expect_as_read();
+  test::execute(file(), "INSERT INTO gravity VALUES (x'6162', 1), ('text.example', 'x')");
+  expect_as_read();
+  test::execute(file(), "DELETE FROM gravity WHERE typeof(domain) <> 'text' OR typeof(adlist_id) <> 'integer'; DROP INDEX idx_gravity");
+  expect_as_read();
+  test::execute(file(),
+                "CREATE INDEX idx_gravity ON gravity (domain, adlist_id); CREATE INDEX idx_antigravity ON antigravity (domain, adlist_id)");
+  expect_as_read();
+}
+
 TEST_F(CheckDatabase, TakesAnIndexOfAnyName) {
   test::execute(file(), R"(DROP INDEX idx_gravity; CREATE INDEX "a ""b"" c" ON gravity (domain, adlist_id))");
   EXPECT_EQ(check(), "ok");

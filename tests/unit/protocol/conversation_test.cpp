@@ -168,7 +168,7 @@ TEST_F(Conversation, GoesOnAfterAReaderWasDroppedHalfway) {
     EXPECT_EQ(remote().versions().size(), 0u);
   }
   {
-    auto copy = remote().copy();
+    auto copy = remote().copy(model::CopyOf::live);
     std::array<std::byte, 100> some{};
     EXPECT_GT(copy.reader->read(some), 0u);
   }
@@ -179,18 +179,63 @@ TEST_F(Conversation, GoesOnAfterAReaderWasDroppedHalfway) {
 TEST_F(Conversation, CopiesEveryByte) {
   std::string local;
   {
-    auto copy = FakeNode(node_).copy();
+    auto copy = FakeNode(node_).copy(model::CopyOf::live);
     std::array<std::byte, 10'000> buffer{};
     while (auto n = copy.reader->read(buffer)) local.append(reinterpret_cast<const char*>(buffer.data()), n);
   }
   remote().lock(soon());
-  auto copy = remote().copy();
+  auto copy = remote().copy(model::CopyOf::live);
   EXPECT_EQ(copy.bytes, local.size());
   std::string there;
   std::array<std::byte, 7> buffer{};
   while (auto n = copy.reader->read(buffer)) there.append(reinterpret_cast<const char*>(buffer.data()), n);
   EXPECT_EQ(there, local);
   copy.reader.reset();
+}
+
+/// Megabytes, so that the sender may begin new frames for compressing less.
+std::set<std::string> many_domains() {
+  std::set<std::string> many;
+  for (int i = 0; i < 150'000; ++i) many.insert("host" + std::to_string(i * 7919 % 1'000'003) + ".example.com");
+  return many;
+}
+
+TEST_F(Conversation, GoesOnAfterALargeCopy) {
+  node_.add_adlist("https://lists.example/many.txt", many_domains());
+  remote().lock(soon());
+  for (int i = 0; i < 3; ++i) {
+    auto copy = remote().copy(model::CopyOf::compiled_sets);
+    EXPECT_GT(copy.bytes, 3'000'000u);
+    std::array<std::byte, 65536> buffer{};
+    std::uint64_t size = 0;
+    while (auto n = copy.reader->read(buffer)) size += n;
+    EXPECT_EQ(size, copy.bytes);
+    copy.reader.reset();
+    EXPECT_EQ(remote().describe().name, "ph1");
+  }
+  EXPECT_FALSE(end());
+}
+
+TEST_F(Conversation, AppliesACopyThatAnswersTheWishes) {
+  FakeNode source("ph2");
+  source.schema.bytes.fill(7);
+  const auto key = source.add_adlist("https://lists.example/many.txt", many_domains());
+  source.statistics[key].number = 150'000;
+  auto change = change_for(node_);
+  change.rows = model::diff(node_.lists_now, source.lists_now);
+  change.wishes = {{key, std::nullopt}};
+  change.copied = source.blocklist_rows(change.wishes)->answers();
+  auto copy = source.copy(model::CopyOf::compiled_sets);
+  change.copy_bytes = copy.bytes;
+  change.copy_schema = copy.schema;
+  remote().lock(soon());
+  EXPECT_EQ(error_from([&] { remote().apply(change, nullptr, copy.reader.get()); }).code(), ErrorCode::incompatible);
+  node_.schema = source.schema;
+  auto again = source.copy(model::CopyOf::compiled_sets);
+  EXPECT_EQ(remote().apply(change, nullptr, again.reader.get()).counts.blocklist_added, 150'000u);
+  EXPECT_FALSE(end());
+  EXPECT_EQ(node_.compiled, source.compiled);
+  EXPECT_EQ(node_.statistics[key].number, 150'000);
 }
 
 TEST_F(Conversation, AppliesRowsAndBlocklistInOnePiece) {
@@ -235,7 +280,7 @@ TEST_F(Conversation, AppliesAWholeCopy) {
   FakeNode source("ph2");
   source.add_adlist("https://lists.example/only.txt", {"only.example"});
   auto change = change_for(node_);
-  auto copy = source.copy();
+  auto copy = source.copy(model::CopyOf::live);
   change.whole_copy = true;
   change.copy_bytes = copy.bytes;
   change.copy_lists = model::digest_of(source.lists_now);
@@ -299,7 +344,7 @@ TEST_F(Conversation, TheLockEndsWithTheConnection) {
 }
 
 TEST_F(Conversation, WhatNeedsTheLockIsRefusedWithoutIt) {
-  EXPECT_EQ(error_from([&] { remote().copy(); }).code(), ErrorCode::refused);
+  EXPECT_EQ(error_from([&] { remote().copy(model::CopyOf::live); }).code(), ErrorCode::refused);
   EXPECT_EQ(error_from([&] { remote().blocklist_rows(wishes_for(node_)); }).code(), ErrorCode::refused);
   auto change = change_for(node_);
   change.wishes = wishes_for(node_);

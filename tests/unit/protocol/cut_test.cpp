@@ -43,7 +43,7 @@ void pull_like(RemoteNode& remote) {
   while (reader->next()) ++rows;
   EXPECT_EQ(rows, 5) << "an end is only believed when it is one";
   reader.reset();
-  auto copy = remote.copy();
+  auto copy = remote.copy(model::CopyOf::live);
   std::uint64_t bytes = 0;
   std::array<std::byte, 1000> buffer{};
   while (auto n = copy.reader->read(buffer)) bytes += n;
@@ -75,7 +75,7 @@ void push_rows_like(RemoteNode& remote) {
 void push_copy_like(RemoteNode& remote) {
   auto source = near_node();
   auto change = change_of_far_node();
-  auto copy = source.copy();
+  auto copy = source.copy(model::CopyOf::live);
   change.whole_copy = true;
   change.copy_bytes = copy.bytes;
   change.copy_lists = model::digest_of(source.lists_now);

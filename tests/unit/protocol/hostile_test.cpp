@@ -108,12 +108,15 @@ TEST(HostileFrames, OfTheWrongCompressionAreRefused) {
   auto hello = protocol::hello_line(client_hello());
   EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + std::string(1000, '\xA5')), "not compressed as agreed");
   EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + compressed(frame(MessageType::describe), 19)), "not compressed as agreed");
-  EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + compressed(frame(MessageType::describe), 18, ZSTD_e_end)), "ended early");
+  EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + compressed("", 18, ZSTD_e_end)), "an empty frame");
+  const auto request = compressed(frame(MessageType::describe), 18, ZSTD_e_end);
+  EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + request + request + compressed("", 18, ZSTD_e_end)), "an empty frame");
+  EXPECT_EQ(node.count("describe"), 2u) << "a frame may end";
   const std::string skippable(
       "\x50\x2A\x4D\x18\x04\x00\x00\x00"
       "abcd",
       12);
-  EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + skippable), "ended early");
+  EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + skippable), "an empty frame");
 }
 
 TEST(HostileFrames, ABombIsStoppedAtTheLimitOfOneMessage) {
@@ -139,8 +142,8 @@ TEST(HostileFrames, AMessageThatWouldSwellInMemoryIsRefusedBeforeItIsDecoded) {
   util::Encoder count;
   count(rows);
   util::Encoder front;
-  front(empty.action, empty.source, empty.started_by, empty.expected, empty.force, empty.whole_copy, empty.copy_bytes, empty.copy_lists,
-        empty.copy_blocklist);
+  front(empty.action, empty.source, empty.started_by, empty.expected, empty.force, empty.whole_copy, empty.copied, empty.copy_bytes,
+        empty.copy_schema, empty.copy_lists, empty.copy_blocklist);
   const auto at = front.take().size();
   change.replace(at, 1, count.take() + std::string(rows * 5, '\0'));
   std::string frames;
@@ -214,6 +217,14 @@ TEST(HostileChanges, AreRefusedBeforeTheNodeSeesThem) {
   EXPECT_PROTOCOL_ERROR(hears([](C& c) { c.source = "ph2\nph3"; }), "control characters");
   EXPECT_PROTOCOL_ERROR(hears([](C& c) { c.source = std::string(300, 'x'); }), "longer than");
   EXPECT_PROTOCOL_ERROR(hears([](C& c) { c.whole_copy = true; }), "whole copy");
+  EXPECT_PROTOCOL_ERROR(hears([](C& c) { c.copied.resize(1); }), "1 answers to 0 wishes");
+  const auto wish = [](C& c, bool delta) {
+    c.wishes = {{{model::Table::adlist, 0, "https://a.example"}, std::nullopt}};
+    c.copied = {{delta, {}, {}}};
+  };
+  EXPECT_PROTOCOL_ERROR(hears([&](C& c) { wish(c, true); }), "a difference, where nothing is there");
+  EXPECT_PROTOCOL_ERROR(hears([&](C& c) { wish(c, false), c.wishes[0].have.emplace(), c.copied[0].delta = true; }), "a part of a set");
+  EXPECT_PROTOCOL_ERROR(hears([&](C& c) { wish(c, false), c.whole_copy = true; }), "whole copy");
   EXPECT_PROTOCOL_ERROR(hears([](C& c) { c.rows.push_back(c.rows[0]); }), "changed twice");
   EXPECT_PROTOCOL_ERROR(hears([](C& c) { c.rows[0].key.kind = 4; }), "unknown kind");
   EXPECT_PROTOCOL_ERROR(hears([](C& c) { c.rows[0].key.name.clear(); }), "no name");
@@ -285,8 +296,8 @@ TEST(HostileAnswers, InStreamsEndTheConnection) {
   EXPECT_PROTOCOL_ERROR(rows(one + frame_of(MessageType::answers, std::vector<model::BlocklistAnswer>(1))), "in a stream");
 
   auto copy = [&](const std::string& frames) {
-    return client_hears(frame_of(MessageType::answer, protocol::CopyAnswer{4}) + frames, [&](RemoteNode& r) {
-      auto taken = r.copy();
+    return client_hears(frame_of(MessageType::answer, protocol::CopyAnswer{4, {}}) + frames, [&](RemoteNode& r) {
+      auto taken = r.copy(model::CopyOf::live);
       std::array<std::byte, 3> buffer{};
       while (taken.reader->read(buffer) > 0) {
       }

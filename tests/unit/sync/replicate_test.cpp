@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "failing_calls.hpp"
 #include "gsync/sync/engine.hpp"
 
@@ -88,6 +91,55 @@ TEST_F(Replicate, StreamsTheRowsOfAdlistsWhoseCompiledSetsDiffer) {
   ASSERT_FALSE(seen.empty());
   EXPECT_EQ(seen.back().done, 2u);
   EXPECT_EQ(seen.back().total, 2u);
+}
+
+/// A target that has nothing compiled yet, of a source that has much.
+class FirstCopy : public Replicate {
+ protected:
+  FirstCopy() {
+    std::set<std::string> many;
+    for (int i = 0; i < 60'000; ++i) many.insert("host" + std::to_string(i) + ".example.com");
+    key = source.add_adlist("https://lists.example/many", many);
+  }
+  void expect_in_step() {
+    EXPECT_EQ(target.compiled, source.compiled);
+    EXPECT_TRUE(model::diff(target.lists_now, source.lists_now).empty());
+    EXPECT_FALSE(target.locked || source.locked);
+  }
+  model::RowKey key;
+};
+
+TEST_F(FirstCopy, IsOfPages) {
+  replicate(source, target, options);
+  ASSERT_EQ(target.applied.size(), 1u);
+  EXPECT_EQ(target.applied[0].copied.size(), 1u);
+  EXPECT_EQ(source.count("blocklist_rows"), 0u);
+  expect_in_step();
+}
+
+TEST_F(FirstCopy, IsOfRowsOverALinkThatKeepsItWaiting) {
+  source.on_row = [&](std::uint64_t) {
+    if (source.count("blocklist_rows") == 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  };
+  replicate(source, target, options);
+  EXPECT_EQ(source.count("copy"), 1u);
+  EXPECT_EQ(source.count("blocklist_rows"), 1u);
+  EXPECT_TRUE(target.applied.at(0).copied.empty());
+  expect_in_step();
+}
+
+TEST_F(FirstCopy, IsOfRowsWhereTheSchemasDiffer) {
+  source.schema.bytes.fill(1);
+  replicate(source, target, options);
+  EXPECT_EQ(source.count("blocklist_rows"), 1u);
+  EXPECT_EQ(target.count("apply"), 2u);
+  expect_in_step();
+}
+
+TEST_F(FirstCopy, EndsWhereMoreThanTheCopyIsWrong) {
+  target_fails.next("apply", Error(ErrorCode::no_space, "full"));
+  EXPECT_EQ(fails().code(), ErrorCode::no_space);
+  EXPECT_EQ(source.count("blocklist_rows"), 0u);
 }
 
 TEST_F(Replicate, LeavesOutWhatItWasNotAskedFor) {

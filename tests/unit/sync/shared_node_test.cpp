@@ -195,7 +195,7 @@ TEST_F(Shared, AWholeCopyIsRefusedBeforeAnythingIsLocked) {
     EXPECT_THAT(error.hint(), HasSubstr("--full"));
   }
   EXPECT_THAT(target_whole.calls, Not(Contains("lock")));
-  EXPECT_THROW(source.copy(), Error);
+  EXPECT_THROW(source.copy(model::CopyOf::live), Error);
 }
 
 TEST_F(Shared, AKeptAdlistIsNotGivenEvenToWhoAsksForIt) {

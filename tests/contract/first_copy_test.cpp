@@ -1,0 +1,134 @@
+// A first copy of a large blocklist, which travels as the pages of the source's database.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "gsync/sync/engine.hpp"
+#include "support/node_fixture.hpp"
+#include "support/sql.hpp"
+
+namespace gsync::test {
+namespace {
+
+/// The same household on both, with ids of each one's own; the target has compiled nothing yet.
+Household household(std::size_t gravity) {
+  HouseholdSize size;
+  size.gravity = gravity;
+  auto result = realistic(1, size);
+  for (auto& adlist : result.adlists)
+    if (gravity == 0) adlist.entries = 0, adlist.content.clear();
+  return result;
+}
+
+PiholeOptions pihole(const std::string& name, std::uint64_t numbering, Household household) {
+  PiholeOptions options;
+  options.name = name;
+  options.gravity = GravityBuilder().household(std::move(household)).numbering(numbering);
+  return options;
+}
+
+class FirstCopy : public ::testing::Test {
+ protected:
+  std::string live(const LocalFixture& node) const { return node.directory.gravity(); }
+  sync::Result pull() {
+    sync::Options options;
+    options.started_by = "test";
+    options.force = true;
+    options.progress = [this](const sync::Progress& p) { bytes = bytes || p.bytes, rows = rows || (p.total > 0 && !p.bytes); };
+    return sync::replicate(*source.node, *target.node, options);
+  }
+  void expect_in_step() {
+    EXPECT_EQ(target.node->describe().digests, source.node->describe().digests);
+    EXPECT_EQ(integrity(live(target)), "ok");
+    EXPECT_EQ(value(live(target), "SELECT value FROM info WHERE property='gravity_count'"),
+              value(live(source), "SELECT count(DISTINCT domain) FROM gravity"));
+    // Counted anew from the tables, by a node that remembers nothing.
+    std::filesystem::remove(target.directory.state() + "/state.db");
+    target.reopen();
+    EXPECT_EQ(target.node->describe().digests, source.node->describe().digests);
+  }
+
+  LocalFixture source{pihole("ph1", 3, household(80'000))};
+  LocalFixture target{pihole("ph2", 7, household(0))};
+  bool bytes = false;
+  bool rows = false;
+};
+
+TEST_F(FirstCopy, IsOfPagesAndLeavesBothInStep) {
+  ASSERT_LT(number(live(target), "SELECT count(*) FROM gravity"), 100);
+  const auto result = pull();
+  ASSERT_TRUE(result.report && result.report->published);
+  EXPECT_TRUE(bytes);
+  EXPECT_EQ(row_ids(live(target), "adlist"), row_ids(live(source), "adlist"));
+  EXPECT_FALSE(result.report->counts.whole_database);
+  EXPECT_GT(result.report->counts.blocklist_added, 79'000u);
+  expect_in_step();
+  EXPECT_TRUE(pull().plan.nothing_to_do());
+}
+
+/// The source's shadow, which is what travels, was made before its lists were edited.
+TEST_F(FirstCopy, BringsTheListsAsTheyAreNow) {
+  source.node->describe();
+  execute(live(source), "INSERT INTO domainlist (type, domain) VALUES (1, 'new.example.com')");
+  execute(live(source), "DELETE FROM client");
+  execute(live(source), "INSERT INTO adlist (address) VALUES ('https://new.example/list')");
+  execute(live(source), "UPDATE adlist SET enabled=0 WHERE id=(SELECT min(id) FROM adlist)");
+  execute(live(target), "INSERT INTO domainlist (type, domain) VALUES (1, 'only-on-the-target.example.com')");
+  const auto pauses = source.clock.pauses.load();
+  const auto result = pull();
+  ASSERT_TRUE(result.report);
+  EXPECT_TRUE(bytes);
+  EXPECT_GE(result.report->counts.rows_removed, 2u);
+  EXPECT_LT(source.clock.pauses - pauses, 50) << "live is not copied again";
+  expect_in_step();
+}
+
+TEST_F(FirstCopy, IsOfRowsWhereTheTargetsSchemaIsAnother) {
+  execute(live(target), "CREATE TRIGGER theirs AFTER INSERT ON client BEGIN SELECT 1; END");
+  ASSERT_TRUE(pull().report);
+  EXPECT_TRUE(rows);
+  EXPECT_EQ(number(live(target), "SELECT count(*) FROM sqlite_master WHERE name='theirs'"), 1);
+  EXPECT_NE(row_ids(live(target), "adlist"), row_ids(live(source), "adlist"));
+  expect_in_step();
+}
+
+TEST_F(FirstCopy, IsOfRowsWhereItWouldReplaceWhatIsTheTargetsOwn) {
+  for (auto* node : {&source, &target}) execute(live(*node), "CREATE TABLE notes (text TEXT)");
+  execute(live(target), "INSERT INTO notes VALUES ('mine')");
+  ASSERT_TRUE(pull().report);
+  EXPECT_TRUE(rows);
+  EXPECT_EQ(value(live(target), "SELECT text FROM notes"), "mine");
+  expect_in_step();
+}
+
+/// As it was installed: with a compiled adlist that the source does not have, and one that it has.
+TEST_F(FirstCopy, IsOfPagesForAPiholeAsItWasInstalled) {
+  AdlistRow own{"https://own.example/list"};
+  own.entries = 3'000;
+  Household installed;
+  const auto adlists = household(80'000).adlists;
+  installed.adlists = {own, *std::ranges::min_element(adlists, {}, &AdlistRow::entries)};
+  LocalFixture fresh(pihole("ph3", 1, installed));
+  sync::Options options;
+  options.force = true;
+  options.progress = [this](const sync::Progress& p) { bytes = bytes || p.bytes, rows = rows || (p.total > 0 && !p.bytes); };
+  ASSERT_TRUE(sync::replicate(*source.node, *fresh.node, options).report);
+  EXPECT_TRUE(bytes);
+  EXPECT_FALSE(rows);
+  EXPECT_EQ(fresh.node->describe().digests, source.node->describe().digests);
+  EXPECT_EQ(integrity(live(fresh)), "ok");
+  EXPECT_EQ(value(live(fresh), "SELECT count(*) FROM gravity"), value(live(source), "SELECT count(*) FROM gravity"));
+}
+
+TEST_F(FirstCopy, CanBeUndone) {
+  const auto before = target.node->lists();
+  ASSERT_TRUE(pull().report);
+  const auto versions = target.node->versions();
+  ASSERT_FALSE(versions.empty());
+  EXPECT_TRUE(model::diff(target.node->version(versions.front().id).lists, before).empty());
+}
+
+}  // namespace
+}  // namespace gsync::test
