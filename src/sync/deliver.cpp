@@ -19,11 +19,12 @@ nanoseconds processor_time_of_this_thread() {
   return std::chrono::seconds(t.tv_sec) + nanoseconds(t.tv_nsec);
 }
 
-/// The bytes of a copy for as long as that is quicker than rows. Building the blocklist from rows takes a target three times as long as it
-/// takes to send or to receive the copy, so it is as long as the link leaves this thread at work for a third of the time.
+/// The bytes of a copy for as long as that is quicker than rows. Building the blocklist from rows takes a target about three times as long
+/// as it takes to send or to receive the copy, so it is as long as the link leaves this thread at work for half of the time.
 class Pages final : public util::ByteReader {
  public:
-  Pages(model::Node::Copy copy, const Options& options, std::string step) : bytes_(std::move(copy), options, std::move(step)) {}
+  Pages(model::Node::Copy copy, const Options& options, std::string step)
+      : patience_(options.copy_patience), bytes_(std::move(copy), options, std::move(step)) {}
 
   std::size_t read(std::span<std::byte> buffer) override {
     if (done_ == 0) began_ = std::chrono::steady_clock::now(), worked_ = processor_time_of_this_thread();
@@ -33,7 +34,7 @@ class Pages final : public util::ByteReader {
     if (done_ > undecided) return n;
     const auto time = std::chrono::steady_clock::now() - began_;
     const auto work = processor_time_of_this_thread() - worked_;
-    too_slow_ = time > start + work * times_as_long;
+    too_slow_ = time > patience_ + work * times_as_long;
     if (too_slow_) throw Error(ErrorCode::cancelled, "rows are quicker over this link");
     return n;
   }
@@ -42,9 +43,9 @@ class Pages final : public util::ByteReader {
 
  private:
   static constexpr std::uint64_t undecided = 8u << 20;
-  static constexpr nanoseconds start = std::chrono::milliseconds(40);
-  static constexpr int times_as_long = 3;
+  static constexpr int times_as_long = 2;
 
+  const nanoseconds patience_;
   ReportingBytes bytes_;
   std::uint64_t done_ = 0;
   std::chrono::steady_clock::time_point began_;

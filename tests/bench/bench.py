@@ -68,7 +68,7 @@ class Bench:
         yield "one adlist disabled or enabled", e.adlist, few
         yield "pihole -g, 1% changed, one version behind", e.compile, weekly
         yield "the same, three versions behind", e.three_compiles, weekly
-        yield "first copy, rows", e.fresh_target, {"gravity-sync": force, "rsync -z": rsync_z} if shaped else {
+        yield "first copy", e.fresh_target, {"gravity-sync": force, "rsync -z": rsync_z} if shaped else {
             "gravity-sync": force, "rsync -z": rsync_z, "rsync": rsync, ".backup + scp": h.backup_scp}
         if not shaped:
             yield "first copy, --full", e.fresh_target, {"gravity-sync": full, "rsync -z": rsync_z}

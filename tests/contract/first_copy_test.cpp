@@ -36,6 +36,7 @@ class FirstCopy : public ::testing::Test {
     sync::Options options;
     options.started_by = "test";
     options.force = true;
+    options.copy_patience = std::chrono::hours(1);
     options.progress = [this](const sync::Progress& p) { bytes = bytes || p.bytes, rows = rows || (p.total > 0 && !p.bytes); };
     return sync::replicate(*source.node, *target.node, options);
   }
@@ -113,6 +114,7 @@ TEST_F(FirstCopy, IsOfPagesForAPiholeAsItWasInstalled) {
   LocalFixture fresh(pihole("ph3", 1, installed));
   sync::Options options;
   options.force = true;
+  options.copy_patience = std::chrono::hours(1);
   options.progress = [this](const sync::Progress& p) { bytes = bytes || p.bytes, rows = rows || (p.total > 0 && !p.bytes); };
   ASSERT_TRUE(sync::replicate(*source.node, *fresh.node, options).report);
   EXPECT_TRUE(bytes);

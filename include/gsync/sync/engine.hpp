@@ -13,10 +13,10 @@ namespace gsync::sync {
 
 /// What a run is doing, for a progress bar. Called from the running thread, at most about ten times a second.
 struct Progress {
-  std::string step;                ///< "reading the blocklist of ph1"
-  std::uint64_t done = 0;          ///< rows or bytes
-  std::uint64_t total = 0;         ///< 0: unknown
-  bool bytes = false;              ///< done and total are bytes, else rows
+  std::string step;         ///< "reading the blocklist of ph1"
+  std::uint64_t done = 0;   ///< rows or bytes
+  std::uint64_t total = 0;  ///< 0: unknown
+  bool bytes = false;       ///< done and total are bytes, else rows
 };
 
 struct Options {
@@ -25,12 +25,13 @@ struct Options {
   model::ShrinkLimits shrink;
   bool dry_run = false;
   bool force = false;
-  bool full = false;               ///< the whole database instead of rows
-  std::string started_by;          ///< for the history
+  bool full = false;       ///< the whole database instead of rows
+  std::string started_by;  ///< for the history
   std::chrono::milliseconds lock_deadline{60'000};
   std::function<void(const Progress&)> progress;
-  std::function<std::uint64_t()> bytes_sent;      ///< of the connection, for the history; may be empty
+  std::function<std::uint64_t()> bytes_sent;  ///< of the connection, for the history; may be empty
   std::function<std::uint64_t()> bytes_received;
+  std::chrono::milliseconds copy_patience{20};  ///< a copy instead of rows may keep us waiting so long before it must keep us at work
   bool agree = false;  ///< remember the outcome as the two nodes' base, so that they can be synced both ways from now on
 };
 
@@ -55,16 +56,17 @@ struct AdlistDifference {
 
 struct Result {
   model::NodeInfo source;
-  model::NodeInfo target;          ///< before the run
-  model::Plan plan;                ///< nothing_to_do() when the two were in step already
+  model::NodeInfo target;                    ///< before the run
+  model::Plan plan;                          ///< nothing_to_do() when the two were in step already
   std::optional<model::ApplyReport> report;  ///< absent after a dry run and when there was nothing to do
-  std::vector<AdlistDifference> blocklist;    ///< what the plan's wishes are about; here: the target, there: the source
-  model::Uncompiled uncompiled{};             ///< adlists that block nothing on either node, after the run
+  std::vector<AdlistDifference> blocklist;   ///< what the plan's wishes are about; here: the target, there: the source
+  model::Uncompiled uncompiled{};            ///< adlists that block nothing on either node, after the run
 };
 
-/// Makes `target` as `source` is. Nothing is locked, read or written when the digests are equal. Locks both in the order of their node ids, plans, applies; plans again (at most
-/// three times) when a node changed meanwhile. Refusals and failures after the plan are written into the target's history (and into the source's when it is the one that
-/// started) before the Error goes on. Error{refused} when both have one node id (a cloned card, or a peer that is this host).
+/// Makes `target` as `source` is. Nothing is locked, read or written when the digests are equal. Locks both in the order of their node ids,
+/// plans, applies; plans again (at most three times) when a node changed meanwhile. Refusals and failures after the plan are written into
+/// the target's history (and into the source's when it is the one that started) before the Error goes on. Error{refused} when both have one
+/// node id (a cloned card, or a peer that is this host).
 Result replicate(model::Node& source, model::Node& target, const Options& options);
 
 /// What a two-way sync did on one of the two nodes.
@@ -110,7 +112,7 @@ struct Comparison {
   std::vector<model::RecordChange> records;  ///< added: only there
   std::vector<AdlistDifference> blocklist;   ///< of adlists that both have
   std::vector<UnfitRow> unfit;
-  model::Kept kept_here;  ///< what `here` keeps local. For who knows it to fill in: neither side gives it
+  model::Kept kept_here;                        ///< what `here` keeps local. For who knows it to fill in: neither side gives it
   std::vector<std::string> settings_only_here;  ///< keys that only one of the two gives; for him to fill in as well
   std::vector<std::string> settings_only_there;
   /// How many settings differ: each is in `records` twice.

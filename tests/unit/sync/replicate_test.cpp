@@ -100,6 +100,7 @@ class FirstCopy : public Replicate {
     std::set<std::string> many;
     for (int i = 0; i < 60'000; ++i) many.insert("host" + std::to_string(i) + ".example.com");
     key = source.add_adlist("https://lists.example/many", many);
+    options.copy_patience = std::chrono::hours(1);
   }
   void expect_in_step() {
     EXPECT_EQ(target.compiled, source.compiled);
@@ -118,6 +119,7 @@ TEST_F(FirstCopy, IsOfPages) {
 }
 
 TEST_F(FirstCopy, IsOfRowsOverALinkThatKeepsItWaiting) {
+  options.copy_patience = std::chrono::milliseconds(1);
   source.on_row = [&](std::uint64_t) {
     if (source.count("blocklist_rows") == 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
   };
