@@ -27,8 +27,9 @@ class Pages final : public util::ByteReader {
       : patience_(options.copy_patience), bytes_(std::move(copy), options, std::move(step)) {}
 
   std::size_t read(std::span<std::byte> buffer) override {
-    if (done_ == 0) began_ = std::chrono::steady_clock::now(), worked_ = processor_time_of_this_thread();
     const auto n = bytes_.read(buffer);
+    // From the first bytes on: what the far side does before is the same for rows.
+    if (done_ == 0) began_ = std::chrono::steady_clock::now(), worked_ = processor_time_of_this_thread();
     done_ += n;
     // Later it is not worth beginning anew.
     if (done_ > undecided) return n;

@@ -31,7 +31,7 @@ struct Options {
   std::function<void(const Progress&)> progress;
   std::function<std::uint64_t()> bytes_sent;  ///< of the connection, for the history; may be empty
   std::function<std::uint64_t()> bytes_received;
-  std::chrono::milliseconds copy_patience{20};  ///< a copy instead of rows may keep us waiting so long before it must keep us at work
+  std::chrono::milliseconds copy_patience{40};  ///< a copy instead of rows may keep us waiting so long before it must keep us at work
   bool agree = false;  ///< remember the outcome as the two nodes' base, so that they can be synced both ways from now on
 };
 
