@@ -221,19 +221,27 @@ void use_as_live(const std::string& bytes) {
   });
 }
 
-/// A good Pi-hole that is sent this file as a whole copy, with the digests of the good one that it was made of.
-void take_as_copy(const std::string& bytes) {
+enum class AsCopy : unsigned char { whole, of_sets };
+
+/// A good Pi-hole that is sent this file as a copy, with the digests of the good one that it was made of.
+void take_as_copy(const std::string& bytes, AsCopy how) {
   LocalFixture pihole(with(Shape::v6_template));
   const auto path = pihole.directory.gravity();
   const auto before = test::read_text(path);
   const auto schema_before = schema(path);
   auto& node = *pihole.node;
   const auto info = node.lock(util::Deadline::in(std::chrono::seconds(5)));
-  model::Change change;
-  change.source = "ph2";
-  change.expected = info.digests;
-  change.force = true;
-  change.whole_copy = true;
+  auto change = denying("new.example", info);
+  if (how == AsCopy::whole) {
+    change.rows.clear();
+    change.whole_copy = true;
+  } else {
+    for (const auto& adlist : node.blocklist()) {
+      change.wishes.push_back({adlist.key, std::nullopt});
+      change.copied.push_back({false, adlist.rows, adlist.statistics});
+    }
+    change.copy_schema = pihole::digest_of_schema(schema_before);
+  }
   change.copy_bytes = bytes.size();
   change.copy_lists = info.digests.lists;
   change.copy_blocklist = info.digests.blocklist;
@@ -288,7 +296,8 @@ void run(std::string_view input) {
     case Use::target:
       return pull_into(bytes);
     case Use::copy:
-      return take_as_copy(bytes);
+      take_as_copy(bytes, AsCopy::whole);
+      return take_as_copy(bytes, AsCopy::of_sets);
     case Use::source:
       return pull_from(bytes);
   }
