@@ -94,11 +94,15 @@ class CheckedRows final : public model::BlocklistReader {
 
 }  // namespace
 
-void write_statistics(sqlite::Database& database, const Shape& shape, std::int64_t id, const model::AdlistStatistics& s) {
+void write_statistics(sqlite::Database& database, const Shape& shape, std::int64_t adlist_id, const model::AdlistStatistics& statistics) {
   auto statement = database.prepare(fmt::format("UPDATE adlist SET date_updated=?2, number=?3, invalid_domains=?4, status=?5{} WHERE id=?1",
                                                 shape.abp_entries ? ", abp_entries=?6" : ""));
-  statement.bind(1, id).bind(2, s.date_updated).bind(3, s.number).bind(4, s.invalid_domains).bind(5, s.status);
-  if (shape.abp_entries) statement.bind(6, s.abp_entries);
+  statement.bind(1, adlist_id)
+      .bind(2, statistics.date_updated)
+      .bind(3, statistics.number)
+      .bind(4, statistics.invalid_domains)
+      .bind(5, statistics.status);
+  if (shape.abp_entries) statement.bind(6, statistics.abp_entries);
   statement.run();
 }
 

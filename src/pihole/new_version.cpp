@@ -74,6 +74,26 @@ std::vector<std::string> other_tables(sqlite::Database& database) {
   return result;
 }
 
+/// A peer's database may hold only what this Pi-hole's has: a trigger or a view is code that FTL would run.
+void check_schema(sqlite::Database& arrived, const std::set<std::string>& ours) {
+  auto theirs = schema_of(arrived);
+  auto first_not_in = [](const std::set<std::string>& some, const std::set<std::string>& others) -> std::optional<std::string> {
+    for (const auto& object : some) {
+      if (!others.contains(object)) return util::printable(object.substr(0, object.find(' ', object.find(' ') + 1)));  // "trigger NAME"
+    }
+    return std::nullopt;
+  };
+  if (auto extra = first_not_in(theirs, ours)) {
+    throw Error(ErrorCode::incompatible,
+                fmt::format("the source's database has a {} that differs from this Pi-hole's, or that it does not have", *extra),
+                "bring both Pi-holes to the same version (`pihole -up`), or leave out --full: rows can be taken from another schema");
+  }
+  if (auto missing = first_not_in(ours, theirs)) {
+    throw Error(ErrorCode::incompatible, fmt::format("the source's database lacks the {} of this Pi-hole's", *missing),
+                "bring both Pi-holes to the same version");
+  }
+}
+
 }  // namespace
 
 /// Whose owner and mode the new file gets: those of the file that it replaces, or of the directory where there is none.
@@ -398,26 +418,6 @@ std::set<std::string> NewVersion::own_schema() {
   throw Error(ErrorCode::refused,
               "this Pi-hole's database is damaged and there is no backup of it, so nothing tells which schema it should have",
               "run `pihole -r` (repair) or `pihole -g` once; then take the database again");
-}
-
-/// A peer's database may hold only what this Pi-hole's has: a trigger or a view is code that FTL would run.
-void NewVersion::check_schema(sqlite::Database& arrived, const std::set<std::string>& ours) const {
-  auto theirs = schema_of(arrived);
-  auto first_not_in = [](const std::set<std::string>& some, const std::set<std::string>& others) -> std::optional<std::string> {
-    for (const auto& object : some) {
-      if (!others.contains(object)) return util::printable(object.substr(0, object.find(' ', object.find(' ') + 1)));  // "trigger NAME"
-    }
-    return std::nullopt;
-  };
-  if (auto extra = first_not_in(theirs, ours)) {
-    throw Error(ErrorCode::incompatible,
-                fmt::format("the source's database has a {} that differs from this Pi-hole's, or that it does not have", *extra),
-                "bring both Pi-holes to the same version (`pihole -up`), or leave out --full: rows can be taken from another schema");
-  }
-  if (auto missing = first_not_in(ours, theirs)) {
-    throw Error(ErrorCode::incompatible, fmt::format("the source's database lacks the {} of this Pi-hole's", *missing),
-                "bring both Pi-holes to the same version");
-  }
 }
 
 void NewVersion::count_rows() {

@@ -50,7 +50,6 @@ class NewVersion {
   void receive_bytes();
   const std::vector<model::BlocklistAnswer>& answers() const { return change_.copied.empty() ? reader_->answers() : change_.copied; }
   void note_new_adlists();
-  void check_schema(sqlite::Database& arrived, const std::set<std::string>& ours) const;
   std::set<std::string> own_schema();
   void count_rows();
   std::int64_t seen_by_ftl() const;

@@ -54,7 +54,7 @@ class ChannelStream final : public util::ByteStream {
 
   std::size_t read(std::span<std::byte> buffer, util::Deadline deadline) override {
     constexpr auto step = "waiting for an answer";
-    const CleanVectorRegisters clean;
+    [[maybe_unused]] const CleanVectorRegisters clean;
     auto size = static_cast<std::uint32_t>(std::min<std::size_t>(buffer.size(), 1u << 30));
     for (;;) {
       collect_errors();
@@ -73,7 +73,7 @@ class ChannelStream final : public util::ByteStream {
 
   void write(std::span<const std::byte> data, util::Deadline deadline) override {
     constexpr auto step = "sending data";
-    const CleanVectorRegisters clean;
+    [[maybe_unused]] const CleanVectorRegisters clean;
     while (!data.empty()) {
       auto n = ssh_channel_write(channel_.get(), data.data(), static_cast<std::uint32_t>(std::min(data.size(), write_chunk)));
       if (n < 0) write_failed(step);
@@ -88,7 +88,7 @@ class ChannelStream final : public util::ByteStream {
   }
 
   Ready wait(int other, util::Deadline deadline) override {
-    const CleanVectorRegisters clean;
+    [[maybe_unused]] const CleanVectorRegisters clean;
     for (;;) {
       collect_errors();
       // Data, the end or a fault: read() says which.
@@ -183,7 +183,7 @@ class ChannelStream final : public util::ByteStream {
 }  // namespace
 
 std::unique_ptr<util::ByteStream> open_stream(std::shared_ptr<Connection> connection, const std::string& command, util::Deadline deadline) {
-  const CleanVectorRegisters clean;
+  [[maybe_unused]] const CleanVectorRegisters clean;
   return std::make_unique<ChannelStream>(std::move(connection), command, deadline);
 }
 

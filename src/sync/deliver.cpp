@@ -23,7 +23,7 @@ nanoseconds processor_time_of_this_thread() {
 /// as it takes to send or to receive the copy, so it is as long as the link leaves this thread at work for half of the time.
 class Pages final : public util::ByteReader {
  public:
-  Pages(model::Node::Copy copy, const Options& options, std::string step)
+  Pages(model::Node::Copy&& copy, const Options& options, std::string step)
       : patience_(options.copy_patience), bytes_(std::move(copy), options, std::move(step)) {}
 
   std::size_t read(std::span<std::byte> buffer) override {

@@ -125,7 +125,7 @@ std::optional<model::BlocklistRow> ReportingRows::next() {
   return row;
 }
 
-ReportingBytes::ReportingBytes(model::Node::Copy copy, const Options& options, std::string step)
+ReportingBytes::ReportingBytes(model::Node::Copy&& copy, const Options& options, std::string step)
     : inner_(std::move(copy.reader)),
       options_(options),
       progress_{std::move(step), 0, copy.bytes, true},

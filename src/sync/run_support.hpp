@@ -77,7 +77,7 @@ class ReportingRows final : public model::BlocklistReader {
 /// Passes bytes on and reports how many.
 class ReportingBytes final : public util::ByteReader {
  public:
-  ReportingBytes(model::Node::Copy copy, const Options& options, std::string step);
+  ReportingBytes(model::Node::Copy&& copy, const Options& options, std::string step);
   std::size_t read(std::span<std::byte> buffer) override;
 
  private:
