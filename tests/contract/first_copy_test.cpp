@@ -104,6 +104,51 @@ TEST_F(FirstCopy, IsOfRowsWhereItWouldReplaceWhatIsTheTargetsOwn) {
   expect_in_step();
 }
 
+TEST_F(FirstCopy, IsOfRowsWhereTheTargetsRowsHaveMoreThanIsSynced) {
+  for (auto* node : {&source, &target}) execute(live(*node), "ALTER TABLE adlist ADD COLUMN colour TEXT");
+  execute(live(target), "UPDATE adlist SET colour='green'");
+  ASSERT_TRUE(pull().report);
+  EXPECT_TRUE(rows);
+  EXPECT_EQ(number(live(target), "SELECT count(*) FROM adlist WHERE colour='green'"), number(live(target), "SELECT count(*) FROM adlist"));
+  expect_in_step();
+}
+
+TEST_F(FirstCopy, IsRefusedWhereItIsNotWhatWasAnnounced) {
+  const auto deadline = [] { return util::Deadline::in(std::chrono::seconds(20)); };
+  source.node->lock(deadline());
+  model::Change change;
+  change.source = "ph1";
+  change.expected = target.node->lock(deadline()).digests;
+  change.force = true;
+  for (const auto& adlist : source.node->blocklist()) {
+    change.wishes.push_back({adlist.key, std::nullopt});
+    change.copied.push_back({false, adlist.rows, adlist.statistics});
+  }
+  const auto before = read_text(live(target));
+  const auto error_of = [&] {
+    auto copy = source.node->copy(model::CopyOf::compiled_sets);
+    change.copy_bytes = copy.bytes;
+    change.copy_schema = copy.schema;
+    try {
+      target.node->apply(change, nullptr, copy.reader.get());
+    } catch (const Error& error) {
+      EXPECT_EQ(read_text(live(target)), before);
+      return error.code();
+    }
+    return ErrorCode::cancelled;
+  };
+  ++change.copied.front().rows.low;
+  EXPECT_EQ(error_of(), ErrorCode::conflict);
+  --change.copied.front().rows.low;
+  change.wishes.push_back({{model::Table::adlist, model::kind::block_list, "https://nowhere.example/"}, std::nullopt});
+  change.copied.emplace_back();
+  EXPECT_EQ(error_of(), ErrorCode::protocol);
+  change.wishes.pop_back();
+  change.copied.pop_back();
+  EXPECT_EQ(error_of(), ErrorCode::cancelled) << "it is applied";
+  EXPECT_EQ(target.node->describe().digests.blocklist, source.node->describe().digests.blocklist);
+}
+
 /// As it was installed: with a compiled adlist that the source does not have, and one that it has.
 TEST_F(FirstCopy, IsOfPagesForAPiholeAsItWasInstalled) {
   AdlistRow own{"https://own.example/list"};
