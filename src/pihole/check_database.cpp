@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
-#include <map>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "compiled_rows.hpp"
 #include "gravity_tables.hpp"
 #include "gsync/model/blocklist.hpp"
 #include "gsync/sqlite/visit.hpp"
@@ -49,14 +49,6 @@ struct Walk {
   }
 };
 
-std::vector<std::string> tables_of(sqlite::Database& database) {
-  std::vector<std::string> result;
-  for (auto row = database.prepare("SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
-       row.step();)
-    result.emplace_back(row.text(0));
-  return result;
-}
-
 bool is_compiled(std::string_view table) {
   return table == "gravity" || table == "antigravity";
 }
@@ -89,27 +81,6 @@ struct Task {
   Walk walk;
 };
 
-/// Adds the entries of an index up by adlist.
-class SetsOfEntries {
- public:
-  void add(std::string_view domain, std::int64_t adlist, bool again) {
-    if (again || !can_travel(domain)) return;
-    if (set_ == nullptr || adlist != adlist_) set_ = &sets_[adlist];
-    adlist_ = adlist;
-    set_->add(domain);
-  }
-  std::vector<CompiledSet> take() const {
-    std::vector<CompiledSet> result;
-    for (const auto& [id, rows] : sets_) result.push_back({id, rows});
-    return result;
-  }
-
- private:
-  std::map<std::int64_t, model::SetDigest> sets_;
-  model::SetDigest* set_ = nullptr;
-  std::int64_t adlist_ = 0;
-};
-
 void run(sqlite::Database& database, Task& task) {
   const auto& index = *task.index;
   // With nothing else to go by, INDEXED BY is a walk through that index, in its order.
@@ -121,7 +92,7 @@ void run(sqlite::Database& database, Task& task) {
   std::string last_domain;
   std::array<std::int64_t, 2> last{};
   bool first = true;
-  SetsOfEntries sets;
+  CompiledSums sums;
   sqlite::visit_rows(database, "rowid, domain, adlist_id", rest, [&](const sqlite::VisitedRow& row) {
     // Before they are asked for as what they should be, which changes what they are.
     if (!row.is_text(1) || !row.is_integer(2)) result.odd = true;
@@ -133,14 +104,14 @@ void run(sqlite::Database& database, Task& task) {
     if (!task.by_index) return;
     const auto order = first ? -1 : std::string_view(last_domain).compare(domain);
     if (order != 0) ++result.domains;
-    if (task.with_sets) sets.add(domain, numbers[0], order == 0 && last[0] == numbers[0]);
+    if (task.with_sets && can_travel(domain)) sums.add(domain, numbers[0], order == 0 && last[0] == numbers[0]);
     const bool follows = order < 0 || (order == 0 && (index.unique ? last[0] < numbers[0] : last < numbers));
     if (!follows && result.out_of_order.empty()) result.out_of_order = domain;
     last_domain.assign(domain);
     last = numbers;
     first = false;
   });
-  result.sets = sets.take();
+  result.sets = sums.sets();
 }
 
 /// The work of two threads, about as long for each beside one's quick_check. What each of them does is the same in every run, and so is
@@ -206,6 +177,14 @@ std::string difference(const CompiledIndex& index, const Walk& rows, const Walk&
 }
 
 }  // namespace
+
+std::vector<std::string> tables_of(sqlite::Database& database) {
+  std::vector<std::string> result;
+  for (auto row = database.prepare("SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
+       row.step();)
+    result.emplace_back(row.text(0));
+  return result;
+}
 
 void check_structure(sqlite::Database& database) {
   require_ok("quick_check", database.quick_check());

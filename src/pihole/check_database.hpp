@@ -2,11 +2,16 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "gsync/pihole/gravity.hpp"
 #include "gsync/sqlite/database.hpp"
 
 namespace gsync::pihole {
+
+/// Names of the tables, without those that SQLite keeps for itself.
+std::vector<std::string> tables_of(sqlite::Database& database);
 
 /// SQLite's quick_check: everything but that indexes and tables agree. Throws Error{corrupt} with what was found.
 void check_structure(sqlite::Database& database);

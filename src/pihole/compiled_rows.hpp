@@ -1,6 +1,8 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string_view>
+#include <vector>
 
 #include "gsync/pihole/gravity.hpp"
 
@@ -21,6 +23,30 @@ class CompiledRows {
   sqlite::Statement statement_;
   bool more_ = false;
   std::string_view domain_;
+};
+
+/// Adds such rows up by adlist, in that order.
+class CompiledSums {
+ public:
+  /// `again`: domain and adlist are those of the row before. The schema allows a row to be there twice, and it means nothing.
+  void add(std::string_view domain, std::int64_t adlist, bool again) {
+    if (again) return;
+    if (set_ == nullptr || adlist != adlist_) set_ = &sets_[adlist];
+    adlist_ = adlist;
+    set_->add(domain);
+  }
+  /// In the order of their ids.
+  std::vector<CompiledSet> sets() const {
+    std::vector<CompiledSet> result;
+    result.reserve(sets_.size());
+    for (const auto& [id, rows] : sets_) result.push_back({id, rows});
+    return result;
+  }
+
+ private:
+  std::map<std::int64_t, model::SetDigest> sets_;
+  model::SetDigest* set_ = nullptr;
+  std::int64_t adlist_ = 0;
 };
 
 }  // namespace gsync::pihole

@@ -135,24 +135,16 @@ bool can_travel(std::string_view domain) {
 }
 
 std::vector<CompiledSet> read_compiled(sqlite::Database& database, const char* table) {
-  std::unordered_map<std::int64_t, model::SetDigest> sets;
-  model::SetDigest* set = nullptr;
+  CompiledSums sums;
   std::string last;
   std::int64_t last_id = 0;
   for (CompiledRows row(database, table); row.more(); row.next()) {
-    // An equal neighbour is a row that is there twice, which the schema allows and which means nothing.
     const auto id = row.adlist();
-    if (set != nullptr && id == last_id && row.domain() == last) continue;
-    if (set == nullptr || id != last_id) set = &sets[id];
-    set->add(row.domain());
+    sums.add(row.domain(), id, id == last_id && row.domain() == last);
     last.assign(row.domain());
     last_id = id;
   }
-  std::vector<CompiledSet> result;
-  result.reserve(sets.size());
-  for (const auto& [adlist, digest] : sets) result.push_back({adlist, digest});
-  std::sort(result.begin(), result.end());
-  return result;
+  return sums.sets();
 }
 
 Compiled read_compiled(sqlite::Database& database, const Shape& shape) {

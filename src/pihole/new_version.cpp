@@ -60,7 +60,7 @@ void NewVersion::make() {
 
 namespace {
 
-/// Tables of a Pi-hole's that nothing of is synced.
+/// Tables of which nothing is synced, as SQL says their names.
 std::vector<std::string> other_tables(sqlite::Database& database) {
   std::set<std::string, std::less<>> known{"info", "gravity", "antigravity"};
   for (const auto& names : table_names) {
@@ -68,9 +68,8 @@ std::vector<std::string> other_tables(sqlite::Database& database) {
     if (names.by_group != nullptr) known.emplace(names.by_group);
   }
   std::vector<std::string> result;
-  for (auto row = database.prepare("SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
-       row.step();)
-    if (!known.contains(row.text(0))) result.push_back(identifier(row.text(0)));
+  for (const auto& table : tables_of(database))
+    if (!known.contains(table)) result.push_back(identifier(table));
   return result;
 }
 
@@ -142,9 +141,9 @@ void NewVersion::change_rows() {
     new_adlists_ = written.added_adlists;
     counts_.blocklist_removed += remove_compiled(database, after_.shape, compiled_of(written.removed_adlists));
     forget_compiled(written.removed_adlists);
-    bool compiled = counts_.blocklist_removed > 0;
+    bool compiled = copied || counts_.blocklist_removed > 0;
     if (reader_ != nullptr && !change_.wishes.empty()) compiled |= write_compiled(database, change_.wishes, *reader_);
-    if (copied) compiled |= take_copied(database);
+    if (copied) write_copied_statistics(database);
     if (undo) compiled |= bring_back_compiled(database);
     raise_updated(database, seen_by_ftl(), 0);
     transaction.commit();
@@ -207,7 +206,7 @@ void NewVersion::require_copied(const GravityRows& arrived, const model::Lists& 
 }
 
 /// The statistics may be newer than those in the copy.
-bool NewVersion::take_copied(sqlite::Database& database) {
+void NewVersion::write_copied_statistics(sqlite::Database& database) {
   const auto ids = ids_of(change_.wishes, database);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     write_statistics(database, after_.shape, ids[i], change_.copied.at(i).statistics);
@@ -215,7 +214,6 @@ bool NewVersion::take_copied(sqlite::Database& database) {
     counts_.blocklist_added += change_.copied[i].rows.count - std::min(have ? have->count : 0, change_.copied[i].rows.count);
   }
   counts_.adlists_compiled += change_.wishes.size();
-  return true;
 }
 
 /// Those that have rows: most adlists that go were never compiled or are empty, and looking through the table costs.

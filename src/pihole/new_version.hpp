@@ -36,7 +36,7 @@ class NewVersion {
   void require_copied(const GravityRows& arrived, const model::Lists& after) const;
   std::vector<std::int64_t> ids_of(const std::vector<model::BlocklistWish>& wishes, sqlite::Database& database) const;
   void require_only_lists();
-  bool take_copied(sqlite::Database& database);
+  void write_copied_statistics(sqlite::Database& database);
   void check_blocklist_shrink(const model::Lists& after);
   std::vector<std::int64_t> compiled_of(const std::vector<std::int64_t>& ids) const;
   void forget_compiled(const std::vector<std::int64_t>& ids);

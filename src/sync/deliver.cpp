@@ -82,7 +82,6 @@ model::ApplyReport deliver(const model::Plan& plan, model::Node& source, model::
     auto change = plan.change;
     auto copy = source.copy(model::CopyOf::live);
     change.copy_bytes = copy.bytes;
-    change.copy_schema = copy.schema;
     ReportingBytes bytes(std::move(copy), options, std::move(step));
     return target.apply(change, nullptr, &bytes);
   }

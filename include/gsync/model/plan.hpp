@@ -47,13 +47,13 @@ struct Change {
   bool force = false;       ///< overrides the shrink check, nothing else
   bool whole_copy = false;  ///< the source's database itself follows as bytes; `rows` and `wishes` are empty
   /// Not empty: a copy of the source's database follows as bytes and answers the wishes, all of them for whole sets. The target takes its
-  /// pages, which is quicker than rows, with lists as they are after `rows`; it gets the source's row ids. For targets with nothing
-  /// compiled.
+  /// pages, which is quicker than rows, with lists as they are after `rows`; it gets the source's row ids. See
+  /// answers_of_copy().
   std::vector<BlocklistAnswer> copied;
   bool brings_copy() const { return whole_copy || !copied.empty(); }
   std::uint64_t copy_bytes = 0;
-  Digest copy_schema;  ///< of the copy; a target whose schema is another one says Error{incompatible} before it takes a byte
-  Digest copy_lists;   ///< the digests that the copy must have when it has arrived
+  Digest copy_schema;  ///< with `copied`; a target of another schema says Error{incompatible} before it takes a byte
+  Digest copy_lists;   ///< the digests that a whole copy must have when it has arrived
   Digest copy_blocklist;
   std::vector<RowChange> rows;
   std::vector<BlocklistWish> wishes;  ///< adlists (as they are after `rows`) whose compiled sets follow
