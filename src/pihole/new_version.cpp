@@ -304,7 +304,7 @@ bool NewVersion::bring_back_compiled(sqlite::Database& database) {
 }
 
 /// What arrives, as it is, into shadow.building.
-void NewVersion::receive_bytes() {
+util::Fd NewVersion::receive_bytes() {
   auto file = parts_.shadow.open_building_raw(O_RDWR);
   auto& files = parts_.live.files();
   std::vector<std::byte> buffer(256u << 10);
@@ -320,6 +320,7 @@ void NewVersion::receive_bytes() {
   auto header = sqlite::read_header(file.get());
   if (!header) throw Error(ErrorCode::corrupt, "what the source sent is not an SQLite database");
   if (header->wal) throw Error(ErrorCode::refused, "the source's database is in WAL mode");
+  return file;
 }
 
 CheckedDatabase NewVersion::check_whole(AlsoRead also) {
@@ -349,7 +350,8 @@ CheckedDatabase NewVersion::take_copy() {
   if (!change_.copied.empty() && change_.copy_schema != digest_of_schema(schema))
     throw Error(ErrorCode::incompatible, "the source's database has another schema than this Pi-hole's");
   parts_.shadow.begin();
-  receive_bytes();
+  const auto raw = receive_bytes();  // closed after the connections that are opened below
+  const util::WriteBack writing(raw.get());
   auto checked = check_whole(AlsoRead::compiled);
   auto database = parts_.shadow.open_building_reader();
   check_schema(database, schema);

@@ -47,7 +47,7 @@ class NewVersion {
   void check_counts(std::optional<std::uint64_t> domains);
   void receive_copy();
   CheckedDatabase take_copy();
-  void receive_bytes();
+  util::Fd receive_bytes();
   const std::vector<model::BlocklistAnswer>& answers() const { return change_.copied.empty() ? reader_->answers() : change_.copied; }
   void note_new_adlists();
   std::set<std::string> own_schema();

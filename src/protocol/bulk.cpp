@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "checks.hpp"
 #include "gsync/util/text.hpp"
@@ -13,24 +14,58 @@ namespace gsync::protocol {
 
 namespace {
 
-class LittleEffort {
+/// Compresses a stream as EffortChoice has it, and as usual behind it.
+class FittingEffort {
  public:
-  explicit LittleEffort(BulkSender& sender) : connection_(sender.connection()) { connection_.set_effort(Connection::Effort::little); }
-  ~LittleEffort() {
+  explicit FittingEffort(BulkSender& sender) : sender_(sender) {}
+  ~FittingEffort() {
     try {
-      connection_.set_effort(Connection::Effort::usual);
+      sender_.connection().set_effort(Connection::Effort::usual);
     } catch (const Error&) {
       // It is lost, and whoever sends next hears of it.
     }
   }
-  LittleEffort(const LittleEffort&) = delete;
-  LittleEffort& operator=(const LittleEffort&) = delete;
+  FittingEffort(const FittingEffort&) = delete;
+  FittingEffort& operator=(const FittingEffort&) = delete;
+
+  void sent(std::size_t bytes) {
+    auto& connection = sender_.connection();
+    sent_ += bytes;
+    const auto time = std::chrono::steady_clock::now() - began_;
+    if (choice_.sent({sent_, connection.bytes_sent() - sent_before_, time, sender_.waited()})) connection.set_effort(choice_.effort());
+  }
 
  private:
-  Connection& connection_;
+  BulkSender& sender_;
+  EffortChoice choice_;
+  std::uint64_t sent_ = 0;
+  const std::uint64_t sent_before_ = sender_.connection().bytes_sent();
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace
+
+bool EffortChoice::sent(const Progress& now) {
+  if ((effort_ == lowest_ && !tried_) || now.bytes - last_.bytes < stretch) return false;
+  const auto bytes = now.bytes - last_.bytes;
+  const auto on_wire = now.on_wire - last_.on_wire;
+  const auto took = now.time - last_.time;
+  const auto waiting = now.waited - last_.waited;
+  last_ = now;
+  // Free pages and the like say nothing about the rest.
+  if (effort_ != Effort::least && on_wire < bytes / 3) return false;
+  const double pace = static_cast<double>(bytes) / static_cast<double>(took.count());
+  const double before = std::exchange(pace_, pace);
+  const auto effort = effort_;
+  if (std::exchange(tried_, false) && pace < before * 0.8) {
+    // What is saved in compressing is lost on the way.
+    effort_ = lowest_ = effort == Effort::least ? Effort::little : Effort::usual;
+  } else if (effort != lowest_ && waiting < took / 2) {
+    effort_ = effort == Effort::usual ? Effort::little : Effort::least;
+    tried_ = true;
+  }
+  return effort_ != effort;
+}
 
 bool BulkSender::send(MessageType type, std::string_view payload) {
   GSYNC_ASSERT(!interruption_);
@@ -70,17 +105,14 @@ bool send_rows(BulkSender& sender, model::BlocklistReader& rows) {
 }
 
 bool send_bytes(BulkSender& sender, util::ByteReader& bytes, std::uint64_t size) {
-  constexpr std::uint64_t enough_to_tell = 1u << 20;
   std::vector<std::byte> buffer(batch_size);
   std::uint64_t count = 0;
-  const auto began = std::chrono::steady_clock::now();
-  std::optional<LittleEffort> effort;
+  FittingEffort effort(sender);
   while (auto n = bytes.read(buffer)) {
     count += n;
     if (count > size) break;
-    // The receiver and the link take it as fast as we compress it.
-    if (!effort && count >= enough_to_tell && sender.waited() < (std::chrono::steady_clock::now() - began) / 4) effort.emplace(sender);
     if (!sender.send(MessageType::bytes, {reinterpret_cast<const char*>(buffer.data()), n})) return false;
+    effort.sent(n);
   }
   if (count != size)
     throw Error(ErrorCode::corrupt,

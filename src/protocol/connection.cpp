@@ -15,7 +15,19 @@ namespace {
 constexpr int window_log = 18;
 /// Level 3 saves 2 % of a blocklist's bytes, for a third more time of the sender's.
 constexpr int usual_level = 2;
-constexpr int quickest_level = -5;  // a third of the time, and half as much again to send, for pages of a database
+
+int level_of(Connection::Effort effort) {
+  switch (effort) {
+    case Connection::Effort::usual:
+      return usual_level;
+    case Connection::Effort::little:
+      return -5;  // for pages of a database half of the time, and a third more to send
+    case Connection::Effort::least:
+      return -1000;  // ten times as fast again: only what repeats at once becomes less
+  }
+  return usual_level;
+}
+
 constexpr std::size_t buffer_size = 64u << 10;
 constexpr std::size_t header_size = 5;
 /// The highest bit of the type: the message goes on in the next frame.
@@ -134,11 +146,10 @@ void Connection::compress(const Lock& lock, std::string_view data, bool flush) {
 
 /// zstd takes another level between two frames only.
 void Connection::set_effort(Effort effort) {
-  const int level = effort == Effort::little ? quickest_level : usual_level;
   Lock lock(mutex_);
   if (std::exchange(effort_, effort) == effort) return;
   if (in_frame_) end_frame(lock);
-  GSYNC_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_compressionLevel, level)));
+  GSYNC_ASSERT(!ZSTD_isError(ZSTD_CCtx_setParameter(compressor_.get(), ZSTD_c_compressionLevel, level_of(effort))));
 }
 
 void Connection::end_frame(const Lock& lock) {

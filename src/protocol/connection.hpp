@@ -53,7 +53,7 @@ class Connection {
   void queue(MessageType type, std::string_view payload);
 
   /// How much work what is sent is worth: for streams over a link that carries more than this processor compresses.
-  enum class Effort : unsigned char { usual, little };
+  enum class Effort : unsigned char { usual, little, least };
   void set_effort(Effort effort);
 
   /// The next message but "still working"; nullopt when the far side ended the connection between two messages. Errors: timeout after
