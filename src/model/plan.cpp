@@ -208,8 +208,7 @@ Plan plan_replication(const NodeState& source, const NodeState& target, const Co
   return plan;
 }
 
-std::vector<BlocklistAnswer> answers_of_copy(const Change& change, const NodeState& source, const NodeState& target) {
-  constexpr std::uint64_t large = 50'000;
+std::vector<BlocklistAnswer> answers_of_copy(const Change& change, const NodeState& source, const NodeState& target, std::uint64_t large) {
   if (!source.info.kept_local.empty() || !target.info.kept_local.empty()) return {};
   if (const auto fit = common_fit(source.info, target.info); !unfit(source.lists, fit).empty() || !unfit(target.lists, fit).empty())
     return {};

@@ -193,7 +193,7 @@ model::Plan Replication::plan() {
   if (whole_sets_) {
     for (auto& wish : made.change.wishes) wish.have.reset();
   } else {
-    made.by_copy = model::answers_of_copy(made.change, source, target);
+    made.by_copy = model::answers_of_copy(made.change, source, target, options_.copy_from);
   }
   if (options_.full) make_whole_copy(made);
   return made;

@@ -312,8 +312,8 @@ TwoWayResult TwoWay::plan(Merged& merged) {
                       merged.conflicts};
   result.here.plan.change.source = there_.label();
   result.there.plan.change.source = here_.label();
-  result.here.plan.by_copy = model::answers_of_copy(result.here.plan.change, merged.there, merged.here);
-  result.there.plan.by_copy = model::answers_of_copy(result.there.plan.change, merged.here, merged.there);
+  result.here.plan.by_copy = model::answers_of_copy(result.here.plan.change, merged.there, merged.here, options_.copy_from);
+  result.there.plan.by_copy = model::answers_of_copy(result.there.plan.change, merged.here, merged.there, options_.copy_from);
   return result;
 }
 

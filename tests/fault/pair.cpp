@@ -126,7 +126,14 @@ PiholeOptions options_of(const std::string& name, std::uint64_t numbering, const
   return options;
 }
 
-sync::Options engine_options(Operation operation) {
+/// The same household before its first `pihole -g`.
+Household uncompiled(Household household) {
+  for (auto& adlist : household.adlists) adlist.entries = 0, adlist.content.clear();
+  return household;
+}
+
+sync::Options engine_options(const Scenario& scenario) {
+  const auto operation = scenario.operation;
   sync::Options options;
   options.action = operation == Operation::undo                                                     ? model::Action::undo
                    : operation == Operation::sync                                      ? model::Action::sync
@@ -135,6 +142,10 @@ sync::Options engine_options(Operation operation) {
   options.full = operation == Operation::full_pull || operation == Operation::full_push;
   options.started_by = "a test";
   options.lock_deadline = 10s;
+  if (scenario.uncompiled) {
+    options.copy_from = 1;
+    options.copy_patience = std::chrono::hours(1);
+  }
   return options;
 }
 
@@ -272,10 +283,12 @@ Pair::Host::Host(PiholeOptions options, const std::string& root, const std::stri
 Pair::Pair(const Scenario& scenario) : scenario_(scenario) {
   auto rows = household();
   const std::string sync_lines = scenario.contradicting ? "settings = [\"dns.blockTTL\"]" : "";
-  here_ = std::make_unique<Host>(options_of("ph2", 7, rows), root_ / "ph2", sync_lines);
-  peer_ = std::make_unique<Host>(options_of("ph1", 0, rows), root_ / "ph1", sync_lines);
-  source_ = &(pushes(scenario.operation) ? here_ : peer_)->pihole;
-  target_ = &(pushes(scenario.operation) ? peer_ : here_)->pihole;
+  const auto on_target = scenario.uncompiled ? uncompiled(rows) : rows;
+  const bool to_peer = pushes(scenario.operation);
+  here_ = std::make_unique<Host>(options_of("ph2", 7, to_peer ? rows : on_target), root_ / "ph2", sync_lines);
+  peer_ = std::make_unique<Host>(options_of("ph1", 0, to_peer ? on_target : rows), root_ / "ph1", sync_lines);
+  source_ = &(to_peer ? here_ : peer_)->pihole;
+  target_ = &(to_peer ? peer_ : here_)->pihole;
   limit_filesystem(scenario.filesystem);
   prepare();
 }
@@ -470,7 +483,7 @@ RunResult Pair::run(Side side, const Fault& fault) {
     if (side == Side::initiator) arm(fault, trace, near->get(), root_.path());
     if (side == Side::initiator && fault.event == Event::lose_power) record(*log_, dying.pihole.root());
     OpenNode node(*here_);
-    const auto options = engine_options(scenario_.operation);
+    const auto options = engine_options(scenario_);
     if (scenario_.operation == Operation::undo) return !sync::restore(node.node, version_, options).report;
     protocol::RemoteNode peer(std::make_unique<util::FdStream>(std::move(*near)), "ph1", hello_of(node), rare_signs_of_life());
     if (scenario_.operation == Operation::sync) {

@@ -24,10 +24,11 @@ enum class Side : unsigned char { initiator, agent };
 /// What is done, and from where.
 struct Scenario {
   Operation operation = Operation::pull;
-  bool again = false;       ///< the two were made the same by an earlier run; else gravity-sync has never run on either
-  bool records = false;     ///< local DNS records differ as well
+  bool again = false;    ///< the two were made the same by an earlier run; else gravity-sync has never run on either
+  bool records = false;  ///< local DNS records differ as well
   bool only_records = false;
-  bool damaged = false;     ///< the target's database cannot be read
+  bool uncompiled = false;     ///< the target has compiled nothing, and what it lacks comes as pages
+  bool damaged = false;        ///< the target's database cannot be read
   bool contradicting = false;  ///< both were edited since their last sync, lists and records of all kinds, against each other as well
   Filesystem filesystem = {};
 };
@@ -37,8 +38,8 @@ std::vector<model::Conflict> conflicts_in_history(const PiholeDirectory& pihole)
 
 /// How a process of a run ended.
 struct Ending {
-  bool killed = false;   ///< by the fault
-  std::string trouble;   ///< how it ended that it must not end: by a signal of its own, not at all
+  bool killed = false;  ///< by the fault
+  std::string trouble;  ///< how it ended that it must not end: by a signal of its own, not at all
   std::optional<ErrorCode> error;
   std::string what;
   bool nothing_to_do = false;

@@ -16,6 +16,7 @@
 
 #include "fault/witness.hpp"
 #include "support/sanitizer.hpp"
+#include "support/sql.hpp"
 
 namespace gsync::test {
 namespace {
@@ -142,6 +143,8 @@ std::vector<Case> cases() {
   };
   const std::vector<Run> scenarios{
       {"FirstPull", {}},
+      {"FirstCopy", {.uncompiled = true}, 2},
+      {"FirstCopyPush", {.operation = Operation::push, .uncompiled = true}, 3},
       {"Pull", {.again = true, .records = true}},
       {"Push", {.operation = Operation::push, .again = true}},
       {"RecordsPull", {.again = true, .only_records = true}},
@@ -182,6 +185,20 @@ std::vector<Case> cases() {
     }
   }
   return result;
+}
+
+/// Which gives the target the source's row ids, as rows would not.
+TEST(FirstCopy, IsOfPages) {
+  for (const auto operation : {Operation::pull, Operation::push}) {
+    Pair pair({.operation = operation, .uncompiled = true});
+    const auto ids = [](const PiholeDirectory& pihole) {
+      return value(pihole.gravity(), "SELECT group_concat(id) FROM (SELECT id FROM adlist ORDER BY id)");
+    };
+    pair.reset();
+    EXPECT_NE(ids(pair.source()), ids(pair.target()));
+    EXPECT_TRUE(pair.run().initiator.ok());
+    EXPECT_EQ(ids(pair.source()), ids(pair.target()));
+  }
 }
 
 /// What the runs of ContradictingSync are about. ph1 has the lower node id.

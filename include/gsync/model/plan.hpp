@@ -99,8 +99,10 @@ Plan plan_replication(const NodeState& source, const NodeState& target, const Co
 /// The answers to the wishes of a change with which a copy of the source's database can bring them (Change::copied); empty where rows must
 /// do. A copy has all of the source's sets, and its row ids: so it is for a first copy, which takes most of a large blocklist at once, of
 /// two that keep nothing local and can hold the same, and for a target that has compiled next to nothing, or in whose lists are only
-/// adlists. Pure.
-std::vector<BlocklistAnswer> answers_of_copy(const Change& change, const NodeState& source, const NodeState& target);
+/// adlists. `large`: for fewer new rows a copy is not worth its pages. Pure.
+inline constexpr std::uint64_t large_blocklist = 50'000;
+std::vector<BlocklistAnswer> answers_of_copy(const Change& change, const NodeState& source, const NodeState& target,
+                                             std::uint64_t large = large_blocklist);
 
 /// The sentence for a person when going from `before` to `after` looks like an accident, per table.
 std::optional<std::string> shrink_refusal(const Lists& before, const Lists& after, const ShrinkLimits& limits);

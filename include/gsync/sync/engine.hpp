@@ -31,7 +31,8 @@ struct Options {
   std::function<void(const Progress&)> progress;
   std::function<std::uint64_t()> bytes_sent;  ///< of the connection, for the history; may be empty
   std::function<std::uint64_t()> bytes_received;
-  std::chrono::milliseconds copy_patience{40};  ///< a copy instead of rows may keep us waiting so long before it must keep us at work
+  std::uint64_t copy_from = model::large_blocklist;  ///< so many new rows may come as a copy of pages
+  std::chrono::milliseconds copy_patience{40};       ///< such a one may keep us waiting so long before it must keep us at work
   bool agree = false;  ///< remember the outcome as the two nodes' base, so that they can be synced both ways from now on
 };
 
