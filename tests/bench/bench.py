@@ -84,7 +84,8 @@ class Bench:
             self.idle = {side: tree.resident() for side, tree in running.trees.items()}
             # Last what makes the lists longer.
             for case, edit in (("nothing changed", e.nothing), ("one domain", e.one_domain), ("one adlist disabled or enabled", e.adlist),
-                               ("pihole -g, 1% changed, one version behind", e.compile), ("500 domains", e.many_domains)):
+                               ("pihole -g, 1% changed, one version behind", e.compile), ("the same, three versions behind", running.asleep(e.three_compiles)),
+                               ("first copy", e.uncompiled), ("500 domains", e.many_domains)):
                 if self.wanted(case):
                     runs = [running.run(edit) for _ in range(self.options.runs)]
                     yield {"case": case, "link": link_name, "program": "daemon"} | medians(runs)

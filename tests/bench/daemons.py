@@ -1,6 +1,7 @@
 """The daemons of both hosts with a connection that stays open: from an edit on ph1 to pihole-FTL (a stand-in) on ph2 serving it."""
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -181,6 +182,19 @@ class Daemons(Running):
         after = self.figures()
         peaks = {f"peak_{side}": tree.peak() for side, tree in self.trees.items()}
         return {"wall": wall, "turns_till_then": turns_till_then} | {key: after[key] - before[key] for key in before} | peaks
+
+    def asleep(self, edit):
+        """`edit` while the daemon of ph2 sleeps, and keeps its connection."""
+        def meanwhile():
+            pids = self.trees["here"].pids()
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                edit()
+            finally:
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+        return meanwhile
 
     def figures(self):
         bytes_, turns = self.relay.counts()

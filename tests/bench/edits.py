@@ -62,6 +62,11 @@ class Edits:
             self.compile()
             subprocess.run([self.hosts.binary, "--config", self.hosts.config("ph1"), "--quiet", "info"], check=True, stdout=subprocess.DEVNULL)
 
+    def uncompiled(self):
+        """ph2's database as it was before its first `pihole -g`, while a daemon serves it."""
+        self.hosts.make("fresh", 0, 7)
+        os.rename(self.hosts.gravity("fresh"), self.hosts.gravity("ph2"))
+
     def fresh_target(self):
         """The same household, whose blocklist was never compiled."""
         self.hosts.make("ph2", 0, 7)
