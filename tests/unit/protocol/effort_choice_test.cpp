@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "../src/protocol/bulk.hpp"
+#include <algorithm>
+#include <vector>
+
+#include "../src/protocol/effort_choice.hpp"
 
 namespace gsync::protocol {
 namespace {
