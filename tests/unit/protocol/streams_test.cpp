@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 #include "../src/protocol/bulk.hpp"
 #include "served.hpp"
@@ -110,6 +112,48 @@ TEST(Streams, HalfAMillionRowsTakeNoMoreMemoryThanAFew) {
     connection.close();
   }
   sender.join();
+}
+
+TEST(Streams, ArriveAsTheyAreWithEveryEffortAndTakeMoreBytesTheLessItIs) {
+  using Effort = protocol::Connection::Effort;
+  std::string text;
+  for (std::uint64_t i = 0; i < 20'000; ++i) text += "host" + std::to_string(i * 7919 % 1'000'003) + ".example.com\1\2";
+  constexpr std::array efforts{Effort::usual, Effort::little, Effort::least, Effort::little, Effort::usual};
+  std::array<std::uint64_t, efforts.size()> bytes{};
+  auto pair = stream_pair();
+  std::thread sender([&] {
+    protocol::Connection connection(*pair.server, protocol::Limits{});
+    connection.begin({});
+    for (std::size_t i = 0; i < efforts.size(); ++i) {
+      connection.set_effort(efforts.at(i));
+      const auto before = connection.bytes_sent();
+      for (std::size_t at = 0; at < text.size(); at += 32'768) connection.queue(protocol::MessageType::bytes, text.substr(at, 32'768));
+      connection.send(protocol::MessageType::end);
+      bytes.at(i) = connection.bytes_sent() - before;
+    }
+    connection.close();
+  });
+  {
+    protocol::Connection connection(*pair.client, protocol::Limits{});
+    connection.begin({});
+    std::string received;
+    std::size_t streams = 0;
+    while (auto message = connection.receive()) {
+      if (message->type == protocol::MessageType::bytes) {
+        received += message->payload;
+        continue;
+      }
+      EXPECT_EQ(std::exchange(received, {}), text) << "stream " << streams;
+      ++streams;
+    }
+    EXPECT_EQ(streams, efforts.size());
+  }
+  sender.join();
+  EXPECT_LT(bytes[0], bytes[1]);
+  EXPECT_LT(bytes[1], bytes[2]);
+  EXPECT_GT(bytes[2], bytes[3]);
+  EXPECT_GT(bytes[3], bytes[4]);
+  EXPECT_GT(bytes[2], text.size() / 10 * 9);
 }
 
 TEST(Streams, ASlowReceiverIsNotFlooded) {
