@@ -4,13 +4,13 @@
 
 namespace gsync::protocol {
 
-bool EffortChoice::sent(const Progress& now) {
-  if ((effort_ == lowest_ && !tried_) || now.bytes - last_.bytes < stretch) return false;
-  const auto bytes = now.bytes - last_.bytes;
-  const auto on_wire = now.on_wire - last_.on_wire;
-  const auto took = now.time - last_.time;
-  const auto waiting = now.waited - last_.waited;
-  last_ = now;
+bool EffortChoice::sent(const Progress& so_far) {
+  if ((effort_ == lowest_ && !tried_) || so_far.bytes - last_.bytes < stretch) return false;
+  const auto bytes = so_far.bytes - last_.bytes;
+  const auto on_wire = so_far.on_wire - last_.on_wire;
+  const auto took = so_far.time - last_.time;
+  const auto waiting = so_far.waited - last_.waited;
+  last_ = so_far;
   // Free pages and the like say nothing about the rest.
   if (effort_ != Effort::least && on_wire < bytes / 3) return false;
   const double pace = static_cast<double>(bytes) / static_cast<double>(took.count());
