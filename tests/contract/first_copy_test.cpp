@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 
 #include "gsync/sync/engine.hpp"
 #include "support/node_fixture.hpp"
@@ -147,6 +148,47 @@ TEST_F(FirstCopy, IsRefusedWhereItIsNotWhatWasAnnounced) {
   change.copied.pop_back();
   EXPECT_EQ(error_of(), ErrorCode::cancelled) << "it is applied";
   EXPECT_EQ(target.node->describe().digests.blocklist, source.node->describe().digests.blocklist);
+}
+
+/// The first `bytes` of another one.
+class Cut final : public util::ByteReader {
+ public:
+  Cut(util::ByteReader& whole, std::uint64_t bytes) : whole_(whole), left_(bytes) {}
+  std::size_t read(std::span<std::byte> buffer) override {
+    const auto n = whole_.read(buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left_))));
+    left_ -= n;
+    return n;
+  }
+
+ private:
+  util::ByteReader& whole_;
+  std::uint64_t left_;
+};
+
+TEST_F(FirstCopy, IsRefusedWhereItHasFewerOrMoreBytesThanAnnounced) {
+  const auto deadline = [] { return util::Deadline::in(std::chrono::seconds(20)); };
+  source.node->lock(deadline());
+  model::Change change;
+  change.source = "ph1";
+  change.expected = target.node->lock(deadline()).digests;
+  change.whole_copy = true;
+  const auto before = read_text(live(target));
+  const auto error_of = [&](std::int64_t announced_more, std::uint64_t sent_less) {
+    auto copy = source.node->copy(model::CopyOf::live);
+    change.copy_bytes = copy.bytes + static_cast<std::uint64_t>(announced_more);
+    Cut cut(*copy.reader, copy.bytes - sent_less);
+    try {
+      target.node->apply(change, nullptr, &cut);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::protocol);
+      EXPECT_EQ(read_text(live(target)), before);
+      return std::string(error.what());
+    }
+    return std::string("it is applied");
+  };
+  EXPECT_NE(error_of(0, 4'096).find("announced"), std::string::npos);
+  EXPECT_NE(error_of(4'096, 0).find("announced"), std::string::npos);
+  EXPECT_NE(error_of(-4'096, 0).find("more than it announced"), std::string::npos);
 }
 
 /// As it was installed: with a compiled adlist that the source does not have, and one that it has.

@@ -458,6 +458,25 @@ TEST_P(WholeNodeContract, SaysThatItIsDamagedAndIsMendedByAWholeCopy) {
   }
 }
 
+TEST_P(WholeNodeContract, IsNotMendedWhereNothingTellsItsSchema) {
+  Nodes source(Nodes::beside(GetParam()), pihole("ph1", 1, 3));
+  Nodes target(GetParam(), pihole("ph2", 1, 3));
+  target.meet(source);
+  const auto path = target.local.directory.gravity();
+  break_database(path, "text");
+  const auto damaged = read_text(path);
+  auto full = pull();
+  full.full = true;
+  try {
+    sync::replicate(*source, *target, full);
+    ADD_FAILURE() << "it was mended";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::refused);
+    EXPECT_NE(error.hint().find("pihole -r"), std::string::npos) << error.hint();
+  }
+  EXPECT_EQ(read_text(path), damaged);
+}
+
 TEST_P(WholeNodeContract, RefusesAWholeCopyWithATriggerThatThisPiholeDoesNotHave) {
   Nodes source(Nodes::beside(GetParam()), pihole("ph1", 1, 3));
   execute(source.local.directory.gravity(), "CREATE TRIGGER evil AFTER INSERT ON domainlist BEGIN DELETE FROM gravity; END");

@@ -65,6 +65,17 @@ TEST(Listener, TakesWhatTheServiceManagerHandsOver) {
       ::testing::ExitedWithCode(0), "");
 }
 
+TEST(Listener, SaysWhatToDoAboutANameThatNoSocketCanHave) {
+  test::TempDirectory directory;
+  try {
+    Listener listener(directory / std::string(120, 'x'), "agent.sock", std::nullopt);
+    ADD_FAILURE() << "it listens";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::config);
+    EXPECT_NE(error.hint().find("run_directory"), std::string::npos) << error.hint();
+  }
+}
+
 TEST(Credentials, AllGroupsCountAndOthersAreTurnedAway) {
   const Credentials member{1, 4711, {100, 200, 300}};
   EXPECT_TRUE(may_connect(member, 300));
