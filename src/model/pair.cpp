@@ -1,5 +1,7 @@
 #include "gsync/model/pair.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "gsync/model/setting.hpp"
@@ -151,7 +153,13 @@ std::optional<Unfinished> PairBook::unfinished(const std::string& peer, const Li
     const auto i = index_of(kind);
     const auto& before = begun->records[i];
     const auto& after = begun->after.records[i];
-    if (!before || !after || !records_now[i] || *before == *after || were_set(kind, *before, *after, *records_now[i])) continue;
+    if (!before || !after || *before == *after) continue;
+    // Settled without them, what came from the other would look as if it had been deleted here.
+    if (!records_now[i])
+      throw Error(ErrorCode::conflict,
+                  fmt::format("the {} of {} cannot be read, and a sync was interrupted while it set them", plural_of(kind), self_.name),
+                  "`gravity-sync doctor` says why; then run it again");
+    if (were_set(kind, *before, *after, *records_now[i])) continue;
     auto merged = merge_records(kind, *before, *records_now[i], *after, sides, rest.conflicts);
     // What this node does not give any more it does not take either.
     if (kind == RecordKind::setting) merged = with_values_of(merged, *records_now[i]);

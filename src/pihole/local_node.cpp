@@ -447,7 +447,12 @@ void LocalNode::intend(const std::string& peer, const model::Intent& intent) {
   const auto lists_now = lists();
   const auto records_now = records();
   const auto blocklist_now = blocklist();
-  if (model::digest_of(lists_now) != intent.expected.lists || impl_->describe().digests != intent.expected)
+  bool as_expected = model::digest_of(lists_now) == intent.expected.lists;
+  for (std::size_t i = 0; i < records_now.size(); ++i) {
+    const auto& lines = records_now[i];
+    as_expected = as_expected && (lines ? std::optional(model::digest_of(*lines)) : std::nullopt) == intent.expected.records[i];
+  }
+  if (!as_expected || impl_->describe().digests != intent.expected)
     throw Error(ErrorCode::conflict, fmt::format("{} has changed since the sync was planned", impl_->name()), "run it again");
   note_gravity_meanwhile(impl_->state_, impl_->installation_);
   impl_->book().intend(peer, intent, lists_now, records_now, blocklist_now);

@@ -54,6 +54,7 @@ class TwoWay {
   bool finish_interrupted();
   void read_both(Merged& merged);
   void read_records(Merged& merged);
+  model::Records records_described(model::Node& node, const model::NodeInfo& info) const;
   model::Lists lists_described(model::Node& node, const model::NodeInfo& info, const model::Lists& known) const;
   Merged merge();
   void merge_with_base(Merged& merged, const model::Base& base);
@@ -203,10 +204,25 @@ void TwoWay::read_records(Merged& merged) {
     any = any || (components_.records[i] && (records_differ(here_info_.digests, there_info_.digests, kind) || !known.records[i]));
   }
   // Ours are at hand; theirs are the same where the digests are.
-  merged.here.records = here_.records();
-  merged.there.records = any ? there_.records() : merged.here.records;
-  for (std::size_t i = 0; i < components_.records.size(); ++i)
-    if (!components_.records[i]) merged.here.records[i] = merged.there.records[i] = std::nullopt;
+  merged.here.records = records_described(here_, here_info_);
+  merged.there.records = any ? records_described(there_, there_info_) : merged.here.records;
+}
+
+/// Of the kinds that are synced, each as it was described: one that cannot be read now would look as if all of it had been deleted.
+model::Records TwoWay::records_described(model::Node& node, const model::NodeInfo& info) const {
+  auto records = node.records();
+  for (auto kind : model::record_kinds) {
+    auto& lines = records[model::index_of(kind)];
+    if (!components_.records[model::index_of(kind)]) {
+      lines.reset();
+    } else if (!lines || model::digest_of(*lines) != info.digests.records[model::index_of(kind)]) {
+      throw Error(ErrorCode::conflict,
+                  fmt::format("the {} of {} {}", model::plural_of(kind), node.label(),
+                              lines ? "were edited while they were compared" : "cannot be read any more"),
+                  "run it again");
+    }
+  }
+  return records;
 }
 
 /// An edit after the description that is taken back before the intent would go to the other, and be in one base only.

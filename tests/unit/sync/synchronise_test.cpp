@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "failing_calls.hpp"
 #include "gsync/sync/engine.hpp"
@@ -181,6 +183,49 @@ TEST_F(Synchronise, MergesAgainWhenSomebodyEditsInTheMiddle) {
 }
 
 /// Else it would be given to the other, and be in one of the two bases only: deleted at once, and back with the next sync.
+/// For one call, as a card that has bad moments does it.
+TEST_F(Synchronise, RecordsThatCannotBeReadForAMomentAreNotTakenForDeleted) {
+  for (auto* node : {&a, &b}) node->records_now[0] = model::RecordLines{"192.168.1.2 nas.lan", "192.168.1.3 printer.lan"};
+  begin_in_step();
+  for (auto* bad : {&a, &b}) {
+    SCOPED_TRACE(bad->label());
+    auto& other = bad == &a ? b : a;
+    other.records_now[0]->push_back("192.168.1.4 camera" + bad->label() + ".lan");
+    const auto wanted = other.records_now;
+    std::optional<model::Records> hidden;
+    bool done = false;
+    bad->on_call = [&](const std::string& call) {
+      if (hidden) bad->records_now = *std::exchange(hidden, std::nullopt);
+      if (call != "records" || std::exchange(done, true)) return;
+      hidden = bad->records_now;
+      bad->records_now[0].reset();
+    };
+    sync();
+    bad->on_call = {};
+    EXPECT_TRUE(done);
+    EXPECT_EQ(a.records_now, wanted);
+    EXPECT_EQ(b.records_now, wanted);
+  }
+}
+
+TEST_F(Synchronise, AnInterruptedOneIsNotSettledWhileRecordsCannotBeRead) {
+  for (auto* node : {&a, &b}) node->records_now[0] = model::RecordLines{"192.168.1.2 nas.lan"};
+  begin_in_step();
+  a.records_now[0]->push_back("192.168.1.3 printer.lan");
+  const auto wanted = a.records_now;
+  b.on_call = [](const std::string& call) {
+    if (call == "publish") throw Error(ErrorCode::unreachable, "cut");
+  };
+  EXPECT_THROW(sync(), Error);
+  const auto hidden = std::exchange(b.records_now, model::Records{});
+  b.on_call = {};
+  EXPECT_THROW(sync(), Error);
+  b.records_now = hidden;
+  sync();
+  EXPECT_EQ(a.records_now, wanted);
+  EXPECT_EQ(b.records_now, wanted);
+}
+
 TEST_F(Synchronise, DoesNotGiveAwayAnEditThatIsTakenBackAtOnce) {
   begin_in_step();
   b.add_domain("new.b.example");
