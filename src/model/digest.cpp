@@ -37,6 +37,13 @@ Digest digest_of(const RecordLines& lines) {
   return digest_of(encoder.bytes());
 }
 
+PerKind<std::optional<Digest>> digests_of(const Records& records) {
+  PerKind<std::optional<Digest>> result;
+  for (std::size_t i = 0; i < records.size(); ++i)
+    if (records[i]) result[i] = digest_of(*records[i]);
+  return result;
+}
+
 void SetDigest::add(std::string_view domain) {
   auto hash = XXH3_128bits(domain.data(), domain.size());
   ++count;

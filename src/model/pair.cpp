@@ -193,8 +193,7 @@ void PairBook::settle(const std::string& peer, const Settlement& settlement) {
   entry.peer = settlement.peer;
   if (!settlement.label.empty()) entry.label = settlement.label;
   entry.reach = settlement.reach;
-  for (std::size_t i = 0; i < base.records.size(); ++i)
-    entry.records[i] = base.records[i] ? std::optional(digest_of(*base.records[i])) : std::nullopt;
+  entry.records = digests_of(base.records);
   store_.set({{base_name(peer), util::encode(base)},
               {entry_name(peer), util::encode(entry)},
               {begun_name(peer), {}},

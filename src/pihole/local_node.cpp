@@ -220,10 +220,8 @@ class LocalNode::Impl {
       }
     }
     auto reading = records_->read();
-    RecordSummary result{identity, {}, std::move(reading.unavailable), std::move(reading.read_only), std::move(reading.notes)};
-    for (std::size_t i = 0; i < reading.records.size(); ++i) {
-      if (reading.records[i]) result.digests[i] = model::digest_of(*reading.records[i]);
-    }
+    RecordSummary result{identity, model::digests_of(reading.records), std::move(reading.unavailable), std::move(reading.read_only),
+                         std::move(reading.notes)};
     if (!reading.passing) state_.set_value("records", util::encode(result));
     return result;
   }
@@ -447,12 +445,8 @@ void LocalNode::intend(const std::string& peer, const model::Intent& intent) {
   const auto lists_now = lists();
   const auto records_now = records();
   const auto blocklist_now = blocklist();
-  bool as_expected = model::digest_of(lists_now) == intent.expected.lists;
-  for (std::size_t i = 0; i < records_now.size(); ++i) {
-    const auto& lines = records_now[i];
-    as_expected = as_expected && (lines ? std::optional(model::digest_of(*lines)) : std::nullopt) == intent.expected.records[i];
-  }
-  if (!as_expected || impl_->describe().digests != intent.expected)
+  if (model::digest_of(lists_now) != intent.expected.lists || model::digests_of(records_now) != intent.expected.records ||
+      impl_->describe().digests != intent.expected)
     throw Error(ErrorCode::conflict, fmt::format("{} has changed since the sync was planned", impl_->name()), "run it again");
   note_gravity_meanwhile(impl_->state_, impl_->installation_);
   impl_->book().intend(peer, intent, lists_now, records_now, blocklist_now);

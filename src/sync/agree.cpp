@@ -10,8 +10,7 @@ std::string base_id(const model::PairInfo& a, const model::PairInfo& b, const mo
                     const std::map<model::RowKey, model::SetDigest>& compiled) {
   model::Digests digests;
   digests.lists = model::digest_of(lists);
-  for (std::size_t i = 0; i < records.size(); ++i)
-    if (records[i]) digests.records[i] = model::digest_of(*records[i]);
+  digests.records = model::digests_of(records);
   return model::to_string(model::digest_of(util::encode(a.base) + util::encode(b.base) + util::encode(digests) + util::encode(compiled)));
 }
 

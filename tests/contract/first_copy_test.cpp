@@ -33,13 +33,23 @@ PiholeOptions pihole(const std::string& name, std::uint64_t numbering, Household
 class FirstCopy : public ::testing::Test {
  protected:
   std::string live(const LocalFixture& node) const { return node.directory.gravity(); }
-  sync::Result pull() {
+  sync::Result pull() { return pull_to(target); }
+  sync::Result pull_to(LocalFixture& node) {
     sync::Options options;
     options.started_by = "test";
     options.force = true;
     options.copy_patience = std::chrono::hours(1);
     options.progress = [this](const sync::Progress& p) { bytes = bytes || p.bytes, rows = rows || (p.total > 0 && !p.bytes); };
-    return sync::replicate(*source.node, *target.node, options);
+    return sync::replicate(*source.node, *node.node, options);
+  }
+  /// A change of the target, without what it is to change. Both are locked.
+  model::Change begin_change() {
+    const auto deadline = [] { return util::Deadline::in(std::chrono::seconds(20)); };
+    source.node->lock(deadline());
+    model::Change change;
+    change.source = "ph1";
+    change.expected = target.node->lock(deadline()).digests;
+    return change;
   }
   void expect_in_step() {
     EXPECT_EQ(target.node->describe().digests, source.node->describe().digests);
@@ -115,11 +125,7 @@ TEST_F(FirstCopy, IsOfRowsWhereTheTargetsRowsHaveMoreThanIsSynced) {
 }
 
 TEST_F(FirstCopy, IsRefusedWhereItIsNotWhatWasAnnounced) {
-  const auto deadline = [] { return util::Deadline::in(std::chrono::seconds(20)); };
-  source.node->lock(deadline());
-  model::Change change;
-  change.source = "ph1";
-  change.expected = target.node->lock(deadline()).digests;
+  auto change = begin_change();
   change.force = true;
   for (const auto& adlist : source.node->blocklist()) {
     change.wishes.push_back({adlist.key, std::nullopt});
@@ -166,11 +172,7 @@ class Cut final : public util::ByteReader {
 };
 
 TEST_F(FirstCopy, IsRefusedWhereItHasFewerOrMoreBytesThanAnnounced) {
-  const auto deadline = [] { return util::Deadline::in(std::chrono::seconds(20)); };
-  source.node->lock(deadline());
-  model::Change change;
-  change.source = "ph1";
-  change.expected = target.node->lock(deadline()).digests;
+  auto change = begin_change();
   change.whole_copy = true;
   const auto before = read_text(live(target));
   const auto error_of = [&](std::int64_t announced_more, std::uint64_t sent_less) {
@@ -199,11 +201,7 @@ TEST_F(FirstCopy, IsOfPagesForAPiholeAsItWasInstalled) {
   const auto adlists = household(80'000).adlists;
   installed.adlists = {own, *std::ranges::min_element(adlists, {}, &AdlistRow::entries)};
   LocalFixture fresh(pihole("ph3", 1, installed));
-  sync::Options options;
-  options.force = true;
-  options.copy_patience = std::chrono::hours(1);
-  options.progress = [this](const sync::Progress& p) { bytes = bytes || p.bytes, rows = rows || (p.total > 0 && !p.bytes); };
-  ASSERT_TRUE(sync::replicate(*source.node, *fresh.node, options).report);
+  ASSERT_TRUE(pull_to(fresh).report);
   EXPECT_TRUE(bytes);
   EXPECT_FALSE(rows);
   EXPECT_EQ(fresh.node->describe().digests, source.node->describe().digests);

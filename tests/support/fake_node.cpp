@@ -390,8 +390,7 @@ model::NodeInfo FakeNode::described() const {
   now.digests.lists = model::digest_of(lists_now);
   now.digests.blocklist = model::digest_of(states());
   now.fitted = model::fitted_digests(lists_now, states());
-  for (std::size_t i = 0; i < records_now.size(); ++i)
-    now.digests.records[i] = records_now[i] ? std::optional(model::digest_of(*records_now[i])) : std::nullopt;
+  now.digests.records = model::digests_of(records_now);
   now.list_rows = lists_now.size();
   now.blocklist_rows = 0;
   for (const auto& [key, domains] : compiled) now.blocklist_rows += domains.size();

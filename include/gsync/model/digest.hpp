@@ -23,6 +23,8 @@ Digest digest_of(std::string_view bytes);
 /// Every field that a person sets, in canonical order; no ids, no dates, nothing that `pihole -g` writes.
 Digest digest_of(const Lists& lists);
 Digest digest_of(const RecordLines& lines);
+/// As in Digests.
+PerKind<std::optional<Digest>> digests_of(const Records& records);
 
 /// The digest of a set of domains, independent of order and changed by one addition per domain, so that its cost grows with the change and not with the set: the number
 /// of members and the sum modulo 2^128 of their hashes.

@@ -80,6 +80,7 @@ class Node {
   /// Keeps what is about to happen to this node. Error{conflict}: it is not as `expected`.
   virtual void intend(const std::string& peer, const Intent& intent) = 0;
   /// Does here what is left to do of the intent, keeping what was edited meanwhile. Compiled sets are not brought.
+  /// Error{conflict}: records that were being set cannot be read now.
   virtual void catch_up(const std::string& peer) = 0;
   /// What was intended is the base from now on. Error{conflict}: something else was intended.
   virtual void settle(const std::string& peer, const Settlement& settlement) = 0;

@@ -81,8 +81,8 @@ class PairBook {
   void intend(const std::string& peer, const Intent& intent, const Lists& lists, const Records& records, const Blocklist& blocklist);
   /// The values that say that the intended lists are live, for the transaction that says so of the publish.
   std::vector<std::pair<std::string, std::string>> published(const std::string& peer) const;
-  /// Of the intent that is not settled, if there is one, for a node that holds `fit`. Whether records were set is not in the books: they are
-  /// compared.
+  /// Of the intent that is not settled, if there is one, for a node that holds `fit`. Whether records were set is not in the books: they
+  /// are compared. Error{conflict} when those that were being set cannot be read now.
   std::optional<Unfinished> unfinished(const std::string& peer, const Lists& now, const Records& records_now, Fit fit) const;
   /// Error{conflict} when that is not what was intended.
   void settle(const std::string& peer, const Settlement& settlement);
@@ -98,9 +98,10 @@ class PairBook {
 
 /// `pihole -g` copies the lists when it begins and puts its copy in the place of the database when it ends: `copied` is that copy as it was
 /// first seen there, `now` what has come of it since, and `replaced` the database that was moved away. Gives the lists of now with what was
-/// published and edited in between, if there is any. `before` are lists that this node once had (before each of the last publishes, and after
-/// the last two syncs): that one of them which is nearest to the copy tells what was deleted, and where; without any nothing can be told. Of
-/// a row that differs in all three the one with the later date stays; of two of one second that of `replaced`, as a run takes longer.
+/// published and edited in between, if there is any. `before` are lists that this node once had (before each of the last publishes, and
+/// after the last two syncs): that one of them which is nearest to the copy tells what was deleted, and where; without any nothing can be
+/// told. Of a row that differs in all three the one with the later date stays; of two of one second that of `replaced`, as a run takes
+/// longer.
 std::optional<Lists> brought_back(const std::vector<Lists>& before, const Lists& copied, const Lists& now, Lists replaced,
                                   std::vector<Conflict>& conflicts, Fit fit);
 
