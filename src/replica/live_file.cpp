@@ -51,13 +51,13 @@ std::shared_mutex& LiveFile::guard() {
   return guard;
 }
 
-LiveFile::Reader LiveFile::open_reader() {
+LiveFile::Reader LiveFile::open_reader(sqlite::Vfs vfs) {
   std::shared_lock lock(guard());
   if (!is_there()) {
     throw Error(ErrorCode::not_found, fmt::format("{} does not exist", path_),
                 "run `pihole -g` to make it, or take a whole database with `gravity-sync pull --full`");
   }
-  sqlite::Database database(path_, sqlite::OpenMode::read_only);
+  sqlite::Database database(path_, sqlite::OpenMode::read_only, vfs);
   // A writer's commit is over in milliseconds; FTL and the web page see nothing of our waiting.
   database.set_busy_timeout(std::chrono::milliseconds(2'000));
   return Reader(std::move(lock), std::move(database));

@@ -99,7 +99,7 @@ void Shadow::begin(Previous previous) {
 }
 
 sqlite::Database Shadow::open_building() {
-  sqlite::Database database(building_path(), sqlite::OpenMode::read_write, sqlite::Vfs::skip_equal_pages);
+  sqlite::Database database(building_path(), sqlite::OpenMode::read_write, sqlite::Vfs::page_copying);
   database.execute("PRAGMA locking_mode=EXCLUSIVE");
   database.write_without_journal();
   return database;

@@ -6,15 +6,18 @@
 #include <chrono>
 #include <memory>
 
+#include "cache.hpp"
 #include "error.hpp"
 #include "gsync/sqlite/database.hpp"
 #include "gsync/util/error.hpp"
+#include "page_copying_vfs.hpp"
 
 namespace gsync::sqlite {
 namespace {
 
 constexpr int max_restarts = 8;
-constexpr int pages_kept_back = 16;  // of the destination, between two steps
+constexpr int first_step = 16;  // pages; the last step is no longer, because what it read is written while the source is locked
+constexpr int longest_step = most_cached_pages - first_step;
 
 /// With a busy timeout the source would be waited for inside a step, and the pause after a step is a multiple of how long that took.
 class NoBusyTimeout {
@@ -25,21 +28,6 @@ class NoBusyTimeout {
   ~NoBusyTimeout() { database_.set_busy_timeout(std::chrono::milliseconds(before_)); }
   NoBusyTimeout(const NoBusyTimeout&) = delete;
   NoBusyTimeout& operator=(const NoBusyTimeout&) = delete;
-
- private:
-  Database& database_;
-  std::int64_t before_;
-};
-
-/// The last step writes what the destination's cache holds, and the source stays locked until that is done.
-class SmallCache {
- public:
-  explicit SmallCache(Database& database) : database_(database), before_(database.query_int("PRAGMA cache_size").value_or(-2000)) {
-    database_.execute(fmt::format("PRAGMA cache_size={}", pages_kept_back));
-  }
-  ~SmallCache() { sqlite3_exec(database_.handle(), fmt::format("PRAGMA cache_size={}", before_).c_str(), nullptr, nullptr, nullptr); }
-  SmallCache(const SmallCache&) = delete;
-  SmallCache& operator=(const SmallCache&) = delete;
 
  private:
   Database& database_;
@@ -57,6 +45,12 @@ bool writer_is_about(Database& database) {
   return age.count() >= 0 && age < between_commits;
 }
 
+/// A step leaves its pages in the destination's cache, so that the source is locked while they are read and not while they are written.
+void write_out(Database& destination) {
+  const int code = sqlite3_db_cacheflush(destination.handle());
+  if (code != SQLITE_OK) fail(code, destination.handle(), destination.path(), "write the copy");
+}
+
 struct BackupFinisher {
   void operator()(sqlite3_backup* backup) const { sqlite3_backup_finish(backup); }
 };
@@ -70,23 +64,24 @@ void Pacer::begin_after_writers(Database& database) {
   begin();
 }
 
-void Pacer::pause() {
-  auto busy = clock_.now() - start_;
-  clock_.sleep(busy * static_cast<int>(pace_.share - 1));
+void Pacer::pause_since(std::chrono::nanoseconds locked) {
+  const auto rest = start_ + locked * static_cast<int>(pace_.share) - clock_.now();
+  if (rest > std::chrono::nanoseconds(0)) clock_.sleep(rest);
 }
 
 void backup(Database& source, Database& destination, const Pace& pace, util::Clock& clock, util::Deadline deadline,
             const std::function<void(int, int)>& progress) {
-  SmallCache little_left(destination);
   std::unique_ptr<sqlite3_backup, BackupFinisher> copy(sqlite3_backup_init(destination.handle(), "main", source.handle(), "main"));
   if (!copy) fail(sqlite3_extended_errcode(destination.handle()), destination.handle(), destination.path(), "begin the backup");
 
   NoBusyTimeout no_waiting(source);
   Pacer pacer(pace, clock);
-  int pages = 16;  // grows or shrinks towards what fits into one step
+  int pages = first_step;  // grows or shrinks towards what fits into one step
+  const auto page_size = static_cast<int>(destination.query_int("PRAGMA page_size").value_or(0));
   int restarts = 0;
   int done = 0;
   for (;;) {
+    read_ahead(destination, std::int64_t{done} * page_size, pages * page_size);
     pacer.begin_after_writers(source);
     int code = sqlite3_backup_step(copy.get(), pages);
     auto elapsed = pacer.elapsed();
@@ -112,8 +107,10 @@ void backup(Database& source, Database& destination, const Pace& pace, util::Clo
     }
     done = all - remaining;
     if (progress) progress(done, all);
-    pages = elapsed > pace.step ? std::max(1, pages / 2) : elapsed < pace.step / 2 ? std::min(4096, pages * 2) : pages;
-    pacer.pause();
+    write_out(destination);
+    pages = elapsed > pace.step ? std::max(1, pages / 2) : elapsed < pace.step / 2 ? std::min(longest_step, pages * 2) : pages;
+    pages = std::min(pages, std::max(first_step, remaining - first_step));
+    pacer.pause_since(elapsed);
   }
   int code = sqlite3_backup_finish(copy.release());
   if (code != SQLITE_OK) fail(code, destination.handle(), destination.path(), "finish the backup");

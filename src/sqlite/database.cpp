@@ -10,16 +10,13 @@
 #include <memory>
 #include <utility>
 
+#include "cache.hpp"
 #include "error.hpp"
 #include "gsync/util/error.hpp"
-#include "page_skipping_vfs.hpp"
+#include "page_copying_vfs.hpp"
 
 namespace gsync::sqlite {
 namespace {
-
-/// Of a connection: 512 KiB, where SQLite's default is four times as much. What we read and write goes through a database in order, and
-/// comes back to a page at once or never; and a run has up to three connections.
-constexpr int most_cached_pages = 128;
 
 sqlite3_pcache_methods2 standard_cache{};
 
@@ -71,7 +68,7 @@ Database::Database(const std::string& path, OpenMode mode, Vfs vfs) : path_(path
       flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
       break;
   }
-  int code = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs == Vfs::system ? nullptr : page_skipping_vfs());
+  int code = sqlite3_open_v2(path.c_str(), &handle_, flags, vfs == Vfs::system ? nullptr : page_copying_vfs());
   if (code != SQLITE_OK) {
     std::unique_ptr<sqlite3, decltype(&sqlite3_close_v2)> closer(std::exchange(handle_, nullptr), &sqlite3_close_v2);
     if ((code & 0xff) == SQLITE_CANTOPEN && code != SQLITE_CANTOPEN_SYMLINK && closer && sqlite3_system_errno(closer.get()) == ENOENT) {

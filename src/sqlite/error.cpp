@@ -37,7 +37,8 @@ void fail(int code, sqlite3* database, const std::string& path, std::string_view
       throw Error(ErrorCode::conflict, what);
     case SQLITE_IOERR:
       // SQLite knows a full disk only as ENOSPC of a write; one that shows at the fsync, or a quota, is the same to whoever reads this.
-      if (const int error = database != nullptr ? sqlite3_system_errno(database) : 0; error != EDQUOT && error != ENOSPC) throw Error(ErrorCode::io, what);
+      if (const int error = database != nullptr ? sqlite3_system_errno(database) : 0; error != EDQUOT && error != ENOSPC)
+        throw Error(ErrorCode::io, what);
       [[fallthrough]];
     case SQLITE_FULL:
       throw Error(ErrorCode::no_space, what, "free some space on that filesystem");

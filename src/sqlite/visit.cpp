@@ -38,9 +38,7 @@ class Registered {
                                                  finish, nullptr);
     if (code != SQLITE_OK) fail(code, database_.handle(), database_.path(), "walk through rows");
   }
-  ~Registered() {
-    sqlite3_create_function_v2(database_.handle(), function, -1, SQLITE_UTF8, nullptr, nullptr, nullptr, nullptr, nullptr);
-  }
+  ~Registered() { sqlite3_create_function_v2(database_.handle(), function, -1, SQLITE_UTF8, nullptr, nullptr, nullptr, nullptr, nullptr); }
   Registered(const Registered&) = delete;
   Registered& operator=(const Registered&) = delete;
 

@@ -63,7 +63,7 @@ class LiveFile {
     std::shared_lock<std::shared_mutex> guard_;  // before the connection, so that it is given back after it
     sqlite::Database database_;
   };
-  Reader open_reader();
+  Reader open_reader(sqlite::Vfs vfs = sqlite::Vfs::system);
 
   /// A raw descriptor for reading and writing lock bytes, and for asking who else has the file open. Waits until all Readers of this process are gone.
   class Raw {

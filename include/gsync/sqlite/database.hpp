@@ -21,7 +21,7 @@ enum class OpenMode : unsigned char { read_only, read_write, create };
 /// Which file operations lie under a connection.
 enum class Vfs : unsigned char {
   system,
-  skip_equal_pages,  ///< a write that would leave a page as it is on disk is not made (see page_skipping_vfs.cpp)
+  page_copying,  ///< for both sides of a copy: pages in order are read many at a time, and one that is on disk already is not written (see page_copying_vfs.cpp)
 };
 
 /// One connection. Hardened as sqlite.org/security.html advises for a file that somebody else may have made: no trusted schema, no triggers, no views, no double-quoted strings,
@@ -131,7 +131,9 @@ class Pacer {
   bool step_is_over() const { return clock_.now() - start_ >= pace_.step; }
   std::chrono::nanoseconds elapsed() const { return clock_.now() - start_; }
   /// To be called without any lock.
-  void pause();
+  void pause() { pause_since(elapsed()); }
+  /// The same where something else was done since the locks were given back, `locked` after begin(): that time is part of the pause.
+  void pause_since(std::chrono::nanoseconds locked);
 
  private:
   Pace pace_;
@@ -144,7 +146,7 @@ class Pacer {
 void backup(Database& source, Database& destination, const Pace& pace, util::Clock& clock, util::Deadline deadline,
             const std::function<void(int, int)>& progress = {});
 
-/// Bytes that all connections with Vfs::skip_equal_pages of this process have really written so far, for measurements.
+/// Bytes that all connections with Vfs::page_copying of this process have really written so far, for measurements.
 std::uint64_t bytes_written();
 
 }  // namespace gsync::sqlite

@@ -198,7 +198,7 @@ TEST(CrashWhileCopying, LeavesLiveAloneAndAShadowThatNobodyTrusts) {
       shadow.begin();
       auto building = shadow.open_building();
       int steps = 0;
-      sqlite::backup(*live.open_reader(), building, {std::chrono::microseconds(1), 1}, clock, util::Deadline::in(60s), [&](int, int) {
+      sqlite::backup(*live.open_reader(sqlite::Vfs::page_copying), building, {std::chrono::microseconds(1), 1}, clock, util::Deadline::in(60s), [&](int, int) {
         if (steps++ == step) ::_exit(killed);
       });
     });

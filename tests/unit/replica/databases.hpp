@@ -54,7 +54,7 @@ inline replica::Identity build(replica::LiveFile& live, replica::Shadow& shadow,
   shadow.begin();
   try {
     auto building = shadow.open_building();
-    sqlite::backup(*live.open_reader(), building, {}, clock, util::Deadline::in(std::chrono::seconds(60)));
+    sqlite::backup(*live.open_reader(sqlite::Vfs::page_copying), building, {}, clock, util::Deadline::in(std::chrono::seconds(60)));
     sqlite::Transaction transaction(building);
     building.prepare("UPDATE t SET word=?").bind(1, word).run();
     transaction.commit();

@@ -61,7 +61,7 @@ TEST_F(ShadowTest, IsBuiltOnWhatWasThereAndWritesOnlyWhatChanged) {
     building.execute("UPDATE t SET word='old'");
     const auto put_back = sqlite::bytes_written();
     EXPECT_GT(put_back, before);
-    sqlite::backup(*live_.open_reader(), building, {}, clock, util::Deadline::in(std::chrono::seconds(60)));
+    sqlite::backup(*live_.open_reader(sqlite::Vfs::page_copying), building, {}, clock, util::Deadline::in(std::chrono::seconds(60)));
     EXPECT_LE(sqlite::bytes_written() - put_back, 2 * 4096u);
   }
   shadow_.finish(like());
