@@ -9,6 +9,7 @@
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/fd.hpp"
+#include "read_ahead.hpp"
 
 namespace gsync::pihole {
 namespace {
@@ -31,11 +32,11 @@ void fields(Archive& a, Digests& d) {
   a(d.from, d.to);
 }
 
-struct Version {
-  explicit Version(sqlite::Database& database)
+struct Content {
+  Content(sqlite::Database& database, const std::optional<Compiled>& compiled)
       : shape(shape_of(database)),
         rows(read_rows(database, shape, nullptr)),
-        blocklist(blocklist_of(rows, read_compiled(database, shape))) {}
+        blocklist(blocklist_of(rows, compiled ? *compiled : read_compiled(database, shape))) {}
   const model::AdlistState* find(const model::RowKey& key) const {
     auto at = std::find_if(blocklist.begin(), blocklist.end(), [&](const model::AdlistState& s) { return s.key == key; });
     return at == blocklist.end() ? nullptr : &*at;
@@ -83,13 +84,13 @@ void CompileDelta::finish() {
   if (!file || ::fsync(file.get()) != 0 || ::rename(from.c_str(), path().c_str()) != 0) throw_errno(errno, "cannot keep " + path());
 }
 
-void CompileDelta::record(const std::string& before, const std::string& now) noexcept {
+void CompileDelta::record(const Version& before, const Version& now) noexcept {
   forget();
   try {
-    sqlite::Database old_database(before, sqlite::OpenMode::read_only);
-    sqlite::Database new_database(now, sqlite::OpenMode::read_only);
-    Version old_version(old_database);
-    Version new_version(new_database);
+    sqlite::Database old_database(before.path, sqlite::OpenMode::read_only);
+    sqlite::Database new_database(now.path, sqlite::OpenMode::read_only);
+    Content old_version(old_database, before.compiled);
+    Content new_version(new_database, now.compiled);
     std::vector<CompileDelta::Step> steps;
     std::array<std::vector<WholeSet>, 2> sets;
     std::uint64_t rows = 0;
@@ -111,12 +112,19 @@ void CompileDelta::record(const std::string& before, const std::string& now) noe
     auto insert = delta.prepare("INSERT INTO change VALUES (?, ?, ?)");
     auto before_rows = read_blocklist(std::move(old_database), old_version.shape, sets[0], {});
     auto now_rows = read_blocklist(std::move(new_database), new_version.shape, sets[1], {});
+    std::vector<model::SetDigest> read_before(steps.size());
+    ReadAhead before_ahead(*before_rows);
     Held a, b;
-    bool more_a = advance(*before_rows, a);
+    auto advance_before = [&] {
+      if (!advance(before_ahead, a)) return false;
+      read_before[a.adlist].add(a.domain);
+      return true;
+    };
+    bool more_a = advance_before();
     bool more_b = advance(*now_rows, b);
     for (std::uint64_t changes = 0; more_a || more_b;) {
       if (more_a && more_b && a == b) {
-        more_a = advance(*before_rows, a);
+        more_a = advance_before();
         more_b = advance(*now_rows, b);
         continue;
       }
@@ -129,10 +137,12 @@ void CompileDelta::record(const std::string& before, const std::string& now) noe
       const auto& row = removed ? a : b;
       insert.bind(1, row.domain).bind(2, std::int64_t{row.adlist}).bind(3, std::int64_t{removed}).run();
       if (removed)
-        more_a = advance(*before_rows, a);
+        more_a = advance_before();
       else
         more_b = advance(*now_rows, b);
     }
+    for (std::size_t i = 0; i < steps.size(); ++i)
+      if (read_before[i] != steps[i].from) throw Error(ErrorCode::corrupt, fmt::format("{} is not the version before", before.path));
     auto add = delta.prepare("INSERT INTO step VALUES (?, ?, ?)");
     for (std::size_t i = 0; i < steps.size(); ++i) {
       add.bind(1, static_cast<std::int64_t>(i))
@@ -142,7 +152,7 @@ void CompileDelta::record(const std::string& before, const std::string& now) noe
     }
     transaction.commit();
     finish();
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     forget();
   }
 }

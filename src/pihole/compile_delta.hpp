@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,13 @@ class CompileDelta {
  public:
   explicit CompileDelta(replica::Shadow& shadow) : shadow_(shadow) {}
 
+  struct Version {
+    std::string path;
+    std::optional<Compiled> compiled;  ///< what is remembered of it; read where nothing is
+  };
   /// Compares two database files, the version before and the one now. An adlist that is not in both, or whose delta would not be much
-  /// smaller than its set, is left out. An error leaves none.
-  void record(const std::string& before, const std::string& now) noexcept;
+  /// smaller than its set, is left out. An error leaves none, and so does a version before that is not what is remembered of it.
+  void record(const Version& before, const Version& now) noexcept;
   void forget() noexcept;
   /// What a crash in record() has left.
   void remove_unfinished() noexcept;

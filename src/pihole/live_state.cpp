@@ -127,29 +127,47 @@ LiveContent LiveState::read(const replica::Identity& identity) {
     content.shape = shape_of(*reader);
     content.rows = read_rows_in_steps(*reader, content.shape);
   }
-  if (auto known = remembered_compile(identity, content.rows.mark)) {
-    content.compiled = std::move(known->compiled);
+  if (auto known = remembered_compile(identity.device, identity.inode, content.rows.mark)) {
+    content.compiled = *std::move(known);
   } else {
-    // The compiled sets are read from a copy, where nobody waits for us.
     std::optional<util::FileLock> lock;
     if (!locked_) lock = shadow_.lock(util::Deadline::in(lock_deadline_));
     content.summary.identity = identity;
-    refresh_shadow(content, replica::Shadow::Previous::keep);
-    try {
-      auto shadow = shadow_.open_reader();
-      content.compiled = read_compiled(shadow, shape_of(shadow));
-    } catch (const Error& error) {
-      distrust_shadow(error);
-    }
+    content.compiled = read_compiled_from_copy(content);
   }
   content.summary = summarise(identity, content.shape, content.rows, content.compiled);
   return content;
 }
 
-std::optional<CompileSummary> LiveState::remembered_compile(const replica::Identity& identity, const CompileMark& mark) {
+std::optional<Compiled> LiveState::remembered_compile(std::uint64_t device, std::uint64_t inode, const CompileMark& mark) {
   auto known = remembered<CompileSummary>(state_, "compile");
-  if (!known || known->device != identity.device || known->inode != identity.inode || known->mark != mark) return std::nullopt;
-  return known;
+  if (!known || known->device != device || known->inode != inode || known->mark != mark) return std::nullopt;
+  return std::move(known->compiled);
+}
+
+Compiled LiveState::read_compiled_from_copy(const LiveContent& content) {
+  auto read = [&](auto open) {
+    try {
+      sqlite::Database database = open();
+      return read_compiled(database, shape_of(database));
+    } catch (const Error& error) {
+      shadow_.discard();
+      distrust_shadow(error);
+    }
+  };
+  if (shadow_is_copy_of(content.summary.identity, content.rows.mark)) return read([&] { return shadow_.open_reader(); });
+  CompileDelta delta(shadow_);
+  delta.remove_unfinished();
+  // Without a version before there is nothing to tell the change from.
+  auto before = remembered<ShadowSummary>(state_, "shadow");
+  const bool compare = before && shadow_.identity() == before->shadow;
+  copy_live_to_building(content, compare ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
+  auto compiled = read([&] { return shadow_.open_building_reader(); });
+  if (compare)
+    delta.record({shadow_.previous_path(), remembered_compile(before->device, before->inode, before->mark)},
+                 {shadow_.building_path(), compiled});
+  finish_copy(content);
+  return compiled;
 }
 
 bool LiveState::shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark) {
@@ -193,7 +211,7 @@ void LiveState::copy_by_backup(const replica::Identity& expected, replica::Shado
   shadow_.begin(previous);
   try {
     {
-      auto live = live_.open_reader();
+      auto live = live_.open_reader(sqlite::Vfs::page_copying);
       auto building = shadow_.open_building();
       sqlite::backup(*live, building, {}, clock_, util::Deadline::in(copy_deadline));
     }
@@ -227,16 +245,15 @@ std::optional<std::int64_t> LiveState::replay_last_publish(const LiveContent& co
   return std::nullopt;
 }
 
-void LiveState::refresh_shadow(const LiveContent& content, replica::Shadow::Previous previous) {
+void LiveState::refresh_shadow(const LiveContent& content) {
+  if (shadow_is_copy_of(content.summary.identity, content.rows.mark)) return;
+  CompileDelta(shadow_).remove_unfinished();
+  copy_live_to_building(content, replica::Shadow::Previous::reuse);
+  finish_copy(content);
+}
+
+void LiveState::finish_copy(const LiveContent& content) {
   const auto& identity = content.summary.identity;
-  if (shadow_is_copy_of(identity, content.rows.mark)) return;
-  // Without a version before there is nothing to tell the change from.
-  auto known = remembered<ShadowSummary>(state_, "shadow");
-  const bool compare = previous == replica::Shadow::Previous::keep && known && shadow_.identity() == known->shadow;
-  CompileDelta delta(shadow_);
-  delta.remove_unfinished();
-  copy_live_to_building(content, compare ? previous : replica::Shadow::Previous::reuse);
-  if (compare) delta.record(shadow_.previous_path(), shadow_.building_path());
   auto like = live_.files().stat_at(live_.directory(), live_.name());
   if (!like) throw Error(ErrorCode::conflict, fmt::format("{} has gone", live_.path()));
   shadow_.finish(*like);

@@ -105,24 +105,25 @@ class LiveState {
   /// was made from was checked, if nobody but us has written to that: see LiveContent.
   std::optional<std::int64_t> copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous);
   /// Makes the shadow a whole copy of live as far as the blocklist goes, if it is not yet. Needs the lock.
-  void refresh_shadow(const LiveContent& content) { refresh_shadow(content, replica::Shadow::Previous::reuse); }
+  void refresh_shadow(const LiveContent& content);
 
   /// After a publish: live is now `content`. `before` is what the shadow still holds, or null; `rows` what leads from it to `content`, or
   /// null when more than rows changed.
   void published(LiveContent content, const LiveContent* before, const std::vector<model::RowChange>* rows);
 
-  /// What reading the shadow threw. If it says that the shadow is damaged, the shadow is removed, and it is Error{conflict}: live is not to be blamed, and the next attempt
-  /// begins with a new copy.
+  /// What reading the shadow threw. If it says that the shadow is damaged, the shadow is removed, and it is Error{conflict}: live is not to
+  /// be blamed, and the next attempt begins with a new copy.
   [[noreturn]] void distrust_shadow(const Error& error);
 
   void set_locked(bool locked) { locked_ = locked; }
 
  private:
   LiveContent read(const replica::Identity& identity);
-  /// Keeping the previous one shows what `pihole -g` changed.
-  void refresh_shadow(const LiveContent& content, replica::Shadow::Previous previous);
+  /// The compiled sets, which are read from a copy, where nobody waits for us. What `pihole -g` changed is kept when the copy is made.
+  Compiled read_compiled_from_copy(const LiveContent& content);
+  void finish_copy(const LiveContent& content);
   GravityRows read_rows_in_steps(sqlite::Database& database, const Shape& shape);
-  std::optional<CompileSummary> remembered_compile(const replica::Identity& identity, const CompileMark& mark);
+  std::optional<Compiled> remembered_compile(std::uint64_t device, std::uint64_t inode, const CompileMark& mark);
   void copy_by_backup(const replica::Identity& expected, replica::Shadow::Previous previous);
   std::optional<std::int64_t> replay_last_publish(const LiveContent& content);
   bool shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark);
