@@ -398,13 +398,12 @@ class Apply {
 
   /// In the transaction that is open.
   void remember_published() {
-    static const std::vector<model::RowChange> no_rows;
+    static const RepeatableChange nothing;
     const auto& after = version_->content();
     if (raised_)
-      parts_.live_state.published(raised_->content, raised_->kept ? &after : nullptr, &no_rows);
+      parts_.live_state.published(raised_->content, raised_->kept ? &after : nullptr, &nothing);
     else
-      parts_.live_state.published(after, before_ && old_is_shadow_ ? &*before_ : nullptr,
-                                  version_->only_rows_changed() ? &change_.rows : nullptr);
+      parts_.live_state.published(after, before_ && old_is_shadow_ ? &*before_ : nullptr, version_->repeatable());
   }
 
   const Parts& parts_;

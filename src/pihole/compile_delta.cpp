@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
@@ -17,11 +18,12 @@ namespace {
 // A row of a delta costs about as much on the wire as a row of a whole set.
 constexpr std::uint64_t worth_share = 2;
 
-constexpr const char* building = ".building";
 constexpr const char* schema = R"(
 CREATE TABLE step (id INTEGER PRIMARY KEY, key BLOB NOT NULL, digests BLOB NOT NULL);
 CREATE TABLE change (domain TEXT NOT NULL, step INTEGER NOT NULL, removed INTEGER NOT NULL, PRIMARY KEY (domain, step)) WITHOUT ROWID;
 )";
+
+constexpr auto select_changes = "SELECT domain, wish, removed FROM change JOIN wish USING (step) ORDER BY domain, wish";
 
 struct Digests {
   model::SetDigest from;
@@ -64,8 +66,68 @@ bool advance(model::BlocklistReader& reader, Held& held) {
 
 }  // namespace
 
+class CompileDelta::Writer {
+ public:
+  explicit Writer(const std::string& path) : database_(path, sqlite::OpenMode::create) {
+    database_.write_without_journal();
+    transaction_.emplace(database_);
+    database_.execute(schema);
+    insert_.emplace(database_.prepare("INSERT INTO change VALUES (?, ?, ?)"));
+  }
+  void add(std::string_view domain, std::size_t step, bool removed) {
+    insert_->bind(1, domain).bind(2, static_cast<std::int64_t>(step)).bind(3, std::int64_t{removed}).run();
+    ++changes_;
+  }
+  void add(std::size_t step, const Step& which) {
+    database_.prepare("INSERT INTO step VALUES (?, ?, ?)")
+        .bind(1, static_cast<std::int64_t>(step))
+        .bind_blob(2, util::encode(which.key))
+        .bind_blob(3, util::encode(Digests{which.from, which.to}))
+        .run();
+  }
+  void commit() { transaction_->commit(); }
+  std::uint64_t changes() const { return changes_; }
+
+ private:
+  sqlite::Database database_;
+  std::optional<sqlite::Transaction> transaction_;
+  std::optional<sqlite::Statement> insert_;
+  std::uint64_t changes_ = 0;
+};
+
+class CompileDelta::Reader final : public model::BlocklistReader {
+ public:
+  Reader(const std::string& path, const std::vector<std::pair<model::RowKey, std::uint32_t>>& wishes,
+         std::vector<model::BlocklistAnswer> answers)
+      : database_(path, sqlite::OpenMode::read_only), answers_(std::move(answers)) {
+    database_.execute("CREATE TEMP TABLE wish (step INTEGER PRIMARY KEY, wish INTEGER NOT NULL)");
+    for (const auto& [key, wish] : wishes) {
+      database_.prepare("INSERT INTO wish SELECT id, ? FROM step WHERE key=?")
+          .bind(1, std::int64_t{wish})
+          .bind_blob(2, util::encode(key))
+          .run();
+    }
+    rows_.emplace(database_.prepare(select_changes));
+  }
+
+  const std::vector<model::BlocklistAnswer>& answers() const override { return answers_; }
+  std::optional<model::BlocklistRow> next() override {
+    if (!rows_->step()) return std::nullopt;
+    return model::BlocklistRow{rows_->text(0), static_cast<std::uint32_t>(rows_->integer(1)), rows_->integer(2) != 0};
+  }
+
+ private:
+  sqlite::Database database_;
+  std::vector<model::BlocklistAnswer> answers_;
+  std::optional<sqlite::Statement> rows_;
+};
+
 std::string CompileDelta::path() const {
   return shadow_.path().substr(0, shadow_.path().rfind('/')) + "/delta.db";
+}
+
+std::string CompileDelta::building_path() const {
+  return path() + ".building";
 }
 
 void CompileDelta::forget() noexcept {
@@ -74,12 +136,12 @@ void CompileDelta::forget() noexcept {
 }
 
 void CompileDelta::remove_unfinished() noexcept {
-  ::unlink((path() + building).c_str());
+  ::unlink(building_path().c_str());
 }
 
 /// Whole or absent after a crash, like the shadow.
 void CompileDelta::finish() {
-  auto from = path() + building;
+  const auto from = building_path();
   util::Fd file(::open(from.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!file || ::fsync(file.get()) != 0 || ::rename(from.c_str(), path().c_str()) != 0) throw_errno(errno, "cannot keep " + path());
 }
@@ -91,7 +153,7 @@ void CompileDelta::record(const Version& before, const Version& now) noexcept {
     sqlite::Database new_database(now.path, sqlite::OpenMode::read_only);
     Content old_version(old_database, before.compiled);
     Content new_version(new_database, now.compiled);
-    std::vector<CompileDelta::Step> steps;
+    std::vector<Step> steps;
     std::array<std::vector<WholeSet>, 2> sets;
     std::uint64_t rows = 0;
     for (const auto& adlist : new_version.blocklist) {
@@ -105,11 +167,7 @@ void CompileDelta::record(const Version& before, const Version& now) noexcept {
       rows += adlist.rows.count;
     }
     if (steps.empty()) return;
-    sqlite::Database delta(path() + building, sqlite::OpenMode::create);
-    delta.write_without_journal();
-    sqlite::Transaction transaction(delta);
-    delta.execute(schema);
-    auto insert = delta.prepare("INSERT INTO change VALUES (?, ?, ?)");
+    Writer writer(building_path());
     auto before_rows = read_blocklist(std::move(old_database), old_version.shape, sets[0], {});
     auto now_rows = read_blocklist(std::move(new_database), new_version.shape, sets[1], {});
     std::vector<model::SetDigest> read_before(steps.size());
@@ -122,35 +180,26 @@ void CompileDelta::record(const Version& before, const Version& now) noexcept {
     };
     bool more_a = advance_before();
     bool more_b = advance(*now_rows, b);
-    for (std::uint64_t changes = 0; more_a || more_b;) {
+    while (more_a || more_b) {
       if (more_a && more_b && a == b) {
         more_a = advance_before();
         more_b = advance(*now_rows, b);
         continue;
       }
-      if (++changes > rows / worth_share) {
-        transaction.commit();
-        forget();  // the whole sets are cheaper
-        return;
-      }
+      if (writer.changes() >= rows / worth_share) throw Error(ErrorCode::refused, "the whole sets are cheaper");
       bool removed = more_a && (!more_b || a < b);
       const auto& row = removed ? a : b;
-      insert.bind(1, row.domain).bind(2, std::int64_t{row.adlist}).bind(3, std::int64_t{removed}).run();
+      writer.add(row.domain, row.adlist, removed);
       if (removed)
         more_a = advance_before();
       else
         more_b = advance(*now_rows, b);
     }
-    for (std::size_t i = 0; i < steps.size(); ++i)
-      if (read_before[i] != steps[i].from) throw Error(ErrorCode::corrupt, fmt::format("{} is not the version before", before.path));
-    auto add = delta.prepare("INSERT INTO step VALUES (?, ?, ?)");
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      add.bind(1, static_cast<std::int64_t>(i))
-          .bind_blob(2, util::encode(steps[i].key))
-          .bind_blob(3, util::encode(Digests{steps[i].from, steps[i].to}))
-          .run();
+      if (read_before[i] != steps[i].from) throw Error(ErrorCode::corrupt, fmt::format("{} is not the version before", before.path));
+      writer.add(i, steps[i]);
     }
-    transaction.commit();
+    writer.commit();
     finish();
   } catch (const std::exception&) {
     forget();
@@ -174,26 +223,58 @@ std::vector<CompileDelta::Step> CompileDelta::steps() const noexcept {
   return steps;
 }
 
-CompileDelta::Reader::Reader(const std::string& path, const std::vector<std::pair<model::RowKey, std::uint32_t>>& wishes)
-    : database_(path, sqlite::OpenMode::read_only) {
-  database_.execute("CREATE TEMP TABLE wish (step INTEGER PRIMARY KEY, wish INTEGER NOT NULL)");
-  for (const auto& [key, wish] : wishes) {
-    database_.prepare("INSERT INTO wish SELECT id, ? FROM step WHERE key=?")
-        .bind(1, std::int64_t{wish})
-        .bind_blob(2, util::encode(key))
-        .run();
+std::unique_ptr<model::BlocklistReader> CompileDelta::read(const std::vector<std::pair<model::RowKey, std::uint32_t>>& wishes,
+                                                           std::vector<model::BlocklistAnswer> answers) const {
+  return std::make_unique<Reader>(path(), wishes, std::move(answers));
+}
+
+CompileDelta::Keeper::Keeper(CompileDelta delta, model::BlocklistReader& rows, const std::vector<model::BlocklistWish>& wishes)
+    : delta_(delta), rows_(rows), wishes_(wishes) {
+  delta_.remove_unfinished();
+  const auto& answers = rows.answers();
+  if (answers.size() != wishes.size() || !std::ranges::any_of(answers, &model::BlocklistAnswer::delta)) return;
+  try {
+    writer_ = std::make_unique<Writer>(delta_.building_path());
+  } catch (const Error&) {
+    // The disk is full, or not ours: the run will say so, or need not.
   }
-  rows_ = std::make_unique<sqlite::Statement>(
-      database_.prepare("SELECT domain, wish, removed FROM change JOIN wish USING (step) ORDER BY domain, wish"));
 }
 
-std::optional<model::BlocklistRow> CompileDelta::Reader::next() {
-  if (!rows_->step()) return std::nullopt;
-  return model::BlocklistRow{rows_->text(0), static_cast<std::uint32_t>(rows_->integer(1)), rows_->integer(2) != 0};
+CompileDelta::Keeper::~Keeper() {
+  if (std::exchange(writer_, nullptr)) delta_.remove_unfinished();
 }
 
-std::unique_ptr<CompileDelta::Reader> CompileDelta::read(const std::vector<std::pair<model::RowKey, std::uint32_t>>& wishes) const {
-  return std::make_unique<Reader>(path(), wishes);
+std::optional<model::BlocklistRow> CompileDelta::Keeper::next() {
+  auto row = rows_.next();
+  if (!row || !writer_ || row->adlist >= answers().size() || !answers()[row->adlist].delta) return row;
+  try {
+    writer_->add(row->domain, row->adlist, row->removed);
+  } catch (const Error&) {
+    writer_.reset();
+    delta_.remove_unfinished();
+  }
+  return row;
+}
+
+std::optional<std::uint64_t> CompileDelta::Keeper::finish() noexcept {
+  if (!writer_) return std::nullopt;
+  try {
+    bool all = true;
+    for (std::size_t i = 0; i < wishes_.size(); ++i) {
+      const auto& answer = answers()[i];
+      all = all && answer.delta;
+      if (answer.delta) writer_->add(i, {wishes_[i].key, wishes_[i].have.value_or(model::SetDigest{}), answer.rows});
+    }
+    writer_->commit();
+    const auto changes = writer_->changes();
+    writer_.reset();
+    delta_.finish();
+    if (all) return changes;
+  } catch (const std::exception&) {
+    writer_.reset();
+    delta_.remove_unfinished();
+  }
+  return std::nullopt;
 }
 
 }  // namespace gsync::pihole

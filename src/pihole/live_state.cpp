@@ -195,7 +195,7 @@ std::optional<std::int64_t> LiveState::copy_live_to_building(const LiveContent& 
   auto want = static_cast<std::uint64_t>(expected.size) + (1u << 20);
   if (want > have) require_free_space(want - have);
   if (there) {
-    if (auto checked = replay_last_publish(content)) return checked;
+    if (auto replay = replay_last_publish(content)) return replay->change.sets.empty() ? std::optional(replay->checked) : std::nullopt;
   }
   try {
     copy_by_backup(expected, previous);
@@ -223,7 +223,7 @@ void LiveState::copy_by_backup(const replica::Identity& expected, replica::Shado
   }
 }
 
-std::optional<std::int64_t> LiveState::replay_last_publish(const LiveContent& content) {
+std::optional<Replay> LiveState::replay_last_publish(const LiveContent& content) {
   auto replay = remembered<Replay>(state_, "replay");
   if (!replay || replay->live != content.summary.identity || shadow_.identity() != replay->shadow) return std::nullopt;
   shadow_.begin();
@@ -232,17 +232,42 @@ std::optional<std::int64_t> LiveState::replay_last_publish(const LiveContent& co
     auto shape = shape_of(database);
     {
       sqlite::Transaction transaction(database);
-      write_rows(database, shape, replay->rows, replay->greatest_compiled_id);
+      write_rows(database, shape, replay->change.rows, replay->greatest_compiled_id);
+      if (!replay->change.sets.empty()) {
+        write_sets_again(database, shape, replay->change.sets);
+        write_counts(database, static_cast<std::uint64_t>(content.rows.mark.gravity_count));
+      }
       raise_updated(database, replay->updated - 1, replay->updated);
       transaction.commit();
     }
     auto rows = read_rows(database, shape, nullptr);
-    if (rows.mark == content.rows.mark && model::digest_of(rows.lists) == content.summary.lists) return replay->checked;
+    if (rows.mark == content.rows.mark && model::digest_of(rows.lists) == content.summary.lists) return replay;
   } catch (const Error&) {
     // It was not what we thought; the backup copies live, whatever is there.
   }
   shadow_.discard();
   return std::nullopt;
+}
+
+/// The compiled sets' part of replay_last_publish(). Error{} where CompileDelta does not hold these changes, or they do not fit.
+void LiveState::write_sets_again(sqlite::Database& database, const Shape& shape, const std::vector<RepeatableChange::Set>& sets) {
+  const CompileDelta delta(shadow_);
+  const auto steps = delta.steps();
+  const auto adlists = read_rows(database, shape, nullptr).adlist_ids;
+  std::vector<std::int64_t> ids;
+  std::vector<model::BlocklistWish> wishes;
+  std::vector<model::BlocklistAnswer> answers;
+  std::vector<std::pair<model::RowKey, std::uint32_t>> indexes;
+  for (const auto& set : sets) {
+    const auto id = adlists.find(set.key);
+    if (id == adlists.end() || std::ranges::find(steps, CompileDelta::Step{set.key, set.from, set.to}) == steps.end())
+      throw Error(ErrorCode::not_found, fmt::format("the changes of {} are not kept", model::describe(set.key)));
+    indexes.emplace_back(set.key, static_cast<std::uint32_t>(ids.size()));
+    ids.push_back(id->second);
+    wishes.push_back({set.key, set.from});
+    answers.push_back({true, set.to, set.statistics});
+  }
+  write_blocklist(database, shape, ids, wishes, *delta.read(indexes, std::move(answers)));
 }
 
 void LiveState::refresh_shadow(const LiveContent& content) {
@@ -286,14 +311,14 @@ std::int64_t LiveState::highest_updated() const {
   return remembered<std::int64_t>(state_, "updated").value_or(0);
 }
 
-void LiveState::published(LiveContent content, const LiveContent* before, const std::vector<model::RowChange>* rows) {
+void LiveState::published(LiveContent content, const LiveContent* before, const RepeatableChange* change) {
   std::string shadow, replay;
   if (before != nullptr) {
     const auto& old = before->summary.identity;
     shadow = util::encode(ShadowSummary{old, old.device, old.inode, before->rows.mark});
-    if (rows != nullptr && content.checked && rows->size() <= Replay::max_rows) {
+    if (change != nullptr && content.checked && change->rows.size() <= Replay::max_rows) {
       replay = util::encode(
-          Replay{content.summary.identity, old, *rows, before->compiled.greatest_id(), content.rows.mark.updated, *content.checked});
+          Replay{content.summary.identity, old, *change, before->compiled.greatest_id(), content.rows.mark.updated, *content.checked});
     }
   }
   state_.set_value("shadow", shadow);

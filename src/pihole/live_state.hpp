@@ -56,12 +56,32 @@ void fields(Archive& a, ShadowSummary& s) {
   a(s.shadow, s.device, s.inode, s.mark);
 }
 
+/// Changes that lead from one version to the next: those of rows that people edit, and those of compiled sets that CompileDelta holds.
+struct RepeatableChange {
+  struct Set {
+    model::RowKey key;
+    model::SetDigest from;
+    model::SetDigest to;
+    model::AdlistStatistics statistics;
+  };
+  std::vector<model::RowChange> rows;
+  std::vector<Set> sets;
+};
+template <class Archive>
+void fields(Archive& a, RepeatableChange::Set& s) {
+  a(s.key, s.from, s.to, s.statistics);
+}
+template <class Archive>
+void fields(Archive& a, RepeatableChange& c) {
+  a(c.rows, c.sets);
+}
+
 /// What our last publish changed, as long as live is what we published and the shadow what it was before: then the shadow becomes a copy of
 /// live by making the same changes again, which costs what the change costs and reads nothing of live.
 struct Replay {
   replica::Identity live;
   replica::Identity shadow;
-  std::vector<model::RowChange> rows;
+  RepeatableChange change;
   std::int64_t greatest_compiled_id = 0;
   std::int64_t updated = 0;
   std::int64_t checked = 0;  ///< of `live`: see LiveContent
@@ -69,7 +89,7 @@ struct Replay {
 };
 template <class Archive>
 void fields(Archive& a, Replay& r) {
-  a(r.live, r.shadow, r.rows, r.greatest_compiled_id, r.updated, r.checked);
+  a(r.live, r.shadow, r.change, r.greatest_compiled_id, r.updated, r.checked);
 }
 
 /// Everything that was read of one version of the live file.
@@ -107,9 +127,9 @@ class LiveState {
   /// Makes the shadow a whole copy of live as far as the blocklist goes, if it is not yet. Needs the lock.
   void refresh_shadow(const LiveContent& content);
 
-  /// After a publish: live is now `content`. `before` is what the shadow still holds, or null; `rows` what leads from it to `content`, or
-  /// null when more than rows changed.
-  void published(LiveContent content, const LiveContent* before, const std::vector<model::RowChange>* rows);
+  /// After a publish: live is now `content`. `before` is what the shadow still holds, or null; `change` what leads from it to `content`, or
+  /// null when that cannot be made again.
+  void published(LiveContent content, const LiveContent* before, const RepeatableChange* change);
 
   /// What reading the shadow threw. If it says that the shadow is damaged, the shadow is removed, and it is Error{conflict}: live is not to
   /// be blamed, and the next attempt begins with a new copy.
@@ -125,7 +145,8 @@ class LiveState {
   GravityRows read_rows_in_steps(sqlite::Database& database, const Shape& shape);
   std::optional<Compiled> remembered_compile(std::uint64_t device, std::uint64_t inode, const CompileMark& mark);
   void copy_by_backup(const replica::Identity& expected, replica::Shadow::Previous previous);
-  std::optional<std::int64_t> replay_last_publish(const LiveContent& content);
+  std::optional<Replay> replay_last_publish(const LiveContent& content);
+  void write_sets_again(sqlite::Database& database, const Shape& shape, const std::vector<RepeatableChange::Set>& sets);
   bool shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark);
   void require_free_space(std::uint64_t bytes);
   void remember(const LiveContent& content);

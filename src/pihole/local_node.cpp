@@ -37,7 +37,7 @@ class FileReader final : public util::ByteReader {
 /// Whole sets and changes of sets, merged by domain and adlist.
 class MergedReader final : public model::BlocklistReader {
  public:
-  MergedReader(std::unique_ptr<model::BlocklistReader> whole, std::unique_ptr<CompileDelta::Reader> changed,
+  MergedReader(std::unique_ptr<model::BlocklistReader> whole, std::unique_ptr<model::BlocklistReader> changed,
                std::vector<model::BlocklistAnswer> answers)
       : answers_(std::move(answers)), whole_(std::move(whole)), changed_(std::move(changed)) {
     if (whole_) row_of_whole_ = whole_->next();
@@ -61,7 +61,7 @@ class MergedReader final : public model::BlocklistReader {
  private:
   std::vector<model::BlocklistAnswer> answers_;
   std::unique_ptr<model::BlocklistReader> whole_;
-  std::unique_ptr<CompileDelta::Reader> changed_;
+  std::unique_ptr<model::BlocklistReader> changed_;
   std::optional<model::BlocklistRow> row_of_whole_;
   std::optional<model::BlocklistRow> row_of_changed_;
   std::optional<model::BlocklistRow>* given_ = nullptr;
@@ -300,7 +300,7 @@ class LocalNode::Impl {
       sets = std::make_unique<ShadowReader>(std::move(sets), live_state_);
     }
     if (changed.empty() && sets) return sets;
-    return std::make_unique<MergedReader>(std::move(sets), changed.empty() ? nullptr : delta.read(changed), std::move(answers));
+    return std::make_unique<MergedReader>(std::move(sets), changed.empty() ? nullptr : delta.read(changed, {}), std::move(answers));
   }
 
   Copy copy(model::CopyOf of) {

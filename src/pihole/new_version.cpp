@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 
+#include "compile_delta.hpp"
 #include "gravity_tables.hpp"
 #include "gsync/model/merge.hpp"
 #include "gsync/pihole/ftl.hpp"
@@ -16,6 +17,13 @@
 #include "gsync/util/text.hpp"
 
 namespace gsync::pihole {
+namespace {
+
+/// To make a change of one row again costs about what it costs to copy so many.
+constexpr std::uint64_t worth_repeating = 20;
+
+}  // namespace
+
 void refuse(const std::string& why) {
   throw Error(ErrorCode::refused, why, "if that is meant, run it again with --force; --dry-run shows every row");
 }
@@ -133,6 +141,7 @@ void NewVersion::change_rows() {
   if (!copied) {
     after_.shape = before_->shape;
     after_.compiled = before_->compiled;
+    repeatable_.emplace(RepeatableChange{change_.rows, {}});
   }
   {
     auto database = parts_.shadow.open_building();
@@ -142,9 +151,10 @@ void NewVersion::change_rows() {
     counts_.blocklist_removed += remove_compiled(database, after_.shape, compiled_of(written.removed_adlists));
     forget_compiled(written.removed_adlists);
     bool compiled = copied || counts_.blocklist_removed > 0;
-    if (reader_ != nullptr && !change_.wishes.empty()) compiled |= write_compiled(database, change_.wishes, *reader_);
-    if (copied) write_copied_statistics(database);
     if (undo) compiled |= bring_back_compiled(database);
+    if (compiled) repeatable_.reset();
+    if (reader_ != nullptr && !change_.wishes.empty()) compiled |= write_and_keep(database);
+    if (copied) write_copied_statistics(database);
     raise_updated(database, seen_by_ftl(), 0);
     transaction.commit();
     blocklist_changed_ = compiled;
@@ -262,6 +272,23 @@ bool NewVersion::write_compiled(sqlite::Database& database, const std::vector<mo
     std::sort(sets.begin(), sets.end());
   }
   return written.added + written.removed > 0;
+}
+
+/// What the source tells of changes is kept, for targets of our own and for the next version.
+bool NewVersion::write_and_keep(sqlite::Database& database) {
+  CompileDelta::Keeper keeper(CompileDelta(parts_.shadow), *reader_, change_.wishes);
+  const bool changed = write_compiled(database, change_.wishes, keeper);
+  const auto kept = keeper.finish();
+  if (!kept || *kept > after_.compiled.rows() / worth_repeating) {
+    repeatable_.reset();
+    return changed;
+  }
+  for (std::size_t i = 0; repeatable_ && i < change_.wishes.size(); ++i) {
+    const auto& answer = reader_->answers()[i];
+    repeatable_->sets.push_back(
+        {change_.wishes[i].key, change_.wishes[i].have.value_or(model::SetDigest{}), answer.rows, answer.statistics});
+  }
+  return changed;
 }
 
 /// Adlists that an undo brings back get the rows that they have in the version before, if the shadow still is that.

@@ -26,8 +26,8 @@ class NewVersion {
   const std::vector<std::string>& warnings() const { return warnings_; }
   /// Ids under which Pi-hole's cache of downloaded lists may hold another list's content.
   const std::vector<std::int64_t>& new_adlists() const { return new_adlists_; }
-  /// Nothing but rows that people edit differs from the version before.
-  bool only_rows_changed() const { return !change_.brings_copy() && !blocklist_changed_ && change_.wishes.empty(); }
+  /// What leads here from the version before; null where it cannot be made again, or where that would cost more than a copy.
+  const RepeatableChange* repeatable() const { return repeatable_ ? &*repeatable_ : nullptr; }
 
  private:
   struct stat target_file();
@@ -41,6 +41,7 @@ class NewVersion {
   std::vector<std::int64_t> compiled_of(const std::vector<std::int64_t>& ids) const;
   void forget_compiled(const std::vector<std::int64_t>& ids);
   bool write_compiled(sqlite::Database& database, const std::vector<model::BlocklistWish>& wishes, model::BlocklistReader& reader);
+  bool write_and_keep(sqlite::Database& database);
   bool bring_back_compiled(sqlite::Database& database);
   CheckedDatabase check_whole(AlsoRead also);
   void check_compiled();
@@ -65,6 +66,7 @@ class NewVersion {
   std::vector<std::string> warnings_;
   std::vector<std::int64_t> new_adlists_;
   bool blocklist_changed_ = false;
+  std::optional<RepeatableChange> repeatable_;
   std::optional<std::uint64_t> domains_;  ///< of gravity, in a copy that has arrived
 };
 

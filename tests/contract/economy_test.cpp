@@ -44,6 +44,17 @@ util::Deadline soon() {
   return util::Deadline::in(std::chrono::seconds(20));
 }
 
+/// What who has `have` wishes for.
+std::vector<model::BlocklistWish> differing(const model::Blocklist& have, const model::Blocklist& now) {
+  std::vector<model::BlocklistWish> wishes;
+  for (const auto& adlist : now) {
+    for (const auto& old : have) {
+      if (old.key == adlist.key && old.rows != adlist.rows) wishes.push_back({adlist.key, old.rows});
+    }
+  }
+  return wishes;
+}
+
 TEST(Economy, SendsOnlyWhatAPiholeGChangedToATargetThatWasInStep) {
   LocalFixture source(pihole("ph1", 3));
   LocalFixture target(pihole("ph2", 7));
@@ -52,14 +63,7 @@ TEST(Economy, SendsOnlyWhatAPiholeGChangedToATargetThatWasInStep) {
   compile(source, 50);
 
   source.node->lock(soon());
-  auto have = target.node->blocklist();
-  auto now = source.node->blocklist();
-  std::vector<model::BlocklistWish> wishes;
-  for (const auto& adlist : now) {
-    for (const auto& old : have) {
-      if (old.key == adlist.key && old.rows != adlist.rows) wishes.push_back({adlist.key, old.rows});
-    }
-  }
+  const auto wishes = differing(target.node->blocklist(), source.node->blocklist());
   ASSERT_FALSE(wishes.empty());
   auto rows = source.node->blocklist_rows(wishes);
   std::size_t sent = 0;
@@ -133,6 +137,70 @@ TEST(Economy, ASecondPublishMakesTheFirstOnesChangeAgainInsteadOfReadingLive) {
   EXPECT_EQ(result.report->counts.rows_removed, 1u);
   EXPECT_EQ(target.node->describe().digests, source.node->describe().digests);
   EXPECT_EQ(integrity(target.directory.gravity()), "ok");
+}
+
+TEST(Economy, ACompileIsMadeAgainInTheShadowInsteadOfReadingLive) {
+  LocalFixture source(pihole("ph1", 3));
+  LocalFixture target(pihole("ph2", 7));
+  sync::replicate(*source.node, *target.node, pull());
+  source.node->describe();
+  auto replicated = [&] {
+    source.node->describe();
+    target.node->describe();
+    const int before = target.clock.pauses;
+    auto result = sync::replicate(*source.node, *target.node, pull());
+    EXPECT_TRUE(result.report && result.report->published);
+    EXPECT_EQ(target.node->describe().digests, source.node->describe().digests);
+    EXPECT_EQ(integrity(target.directory.gravity()), "ok");
+    return target.clock.pauses - before;
+  };
+  compile(source, 20);
+  EXPECT_GT(replicated(), 0) << "what live is was not made by a change";
+  compile(source, 10);
+  EXPECT_EQ(replicated(), 0) << "of compiled sets";
+  execute(source.directory.gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'one.example.com')");
+  EXPECT_EQ(replicated(), 0) << "of compiled sets, before rows";
+  compile(source, 15);
+  EXPECT_EQ(replicated(), 0) << "of rows, before compiled sets";
+
+  // What was kept has gone: live is copied.
+  std::filesystem::remove(std::filesystem::path(target.directory.gravity()).parent_path() / ".gravity-sync/delta.db");
+  execute(source.directory.gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'two.example.com')");
+  EXPECT_GT(replicated(), 0);
+  // Most of it has changed: to copy is cheaper.
+  compile(source, 200);
+  replicated();
+  execute(source.directory.gravity(), "INSERT INTO domainlist (type, domain) VALUES (1, 'three.example.com')");
+  EXPECT_GT(replicated(), 0);
+
+  // A node that remembers nothing counts it anew.
+  std::filesystem::remove(target.directory.state() + "/state.db");
+  target.reopen();
+  EXPECT_EQ(target.node->describe().digests.blocklist, source.node->describe().digests.blocklist);
+}
+
+TEST(Economy, ATargetTellsItsOwnTargetsOfAChangeAsItWasTold) {
+  LocalFixture source(pihole("ph1", 3));
+  LocalFixture middle(pihole("ph2", 7));
+  LocalFixture last(pihole("ph3", 5));
+  sync::replicate(*source.node, *middle.node, pull());
+  sync::replicate(*middle.node, *last.node, pull());
+  source.node->describe();
+  compile(source, 50);
+  sync::replicate(*source.node, *middle.node, pull());
+
+  middle.node->lock(soon());
+  const auto wishes = differing(last.node->blocklist(), middle.node->blocklist());
+  ASSERT_FALSE(wishes.empty());
+  auto rows = middle.node->blocklist_rows(wishes);
+  for (const auto& answer : rows->answers()) EXPECT_TRUE(answer.delta);
+  rows.reset();
+  middle.node->unlock();
+  auto result = sync::replicate(*middle.node, *last.node, pull());
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(result.report->counts.blocklist_added, 50u);
+  EXPECT_EQ(result.report->counts.blocklist_removed, 50u);
+  EXPECT_EQ(last.node->describe().digests.blocklist, source.node->describe().digests.blocklist);
 }
 
 TEST(Economy, AnUnchangedDatabaseIsNotWrittenAgainByTheBackup) {

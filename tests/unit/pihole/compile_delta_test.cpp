@@ -28,7 +28,7 @@ class CompileDeltaTest : public test::GravityFiles {
   std::vector<std::string> changes() {
     std::vector<std::string> result;
     for (const auto& step : delta_.steps()) {
-      auto rows = delta_.read({{step.key, 0}});
+      auto rows = delta_.read({{step.key, 0}}, {});
       while (auto row = rows->next()) result.push_back((row->removed ? "-" : "+") + std::string(row->domain));
     }
     return result;
