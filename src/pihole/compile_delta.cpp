@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
@@ -236,12 +235,13 @@ CompileDelta::Keeper::Keeper(CompileDelta delta, model::BlocklistReader& rows, c
   try {
     writer_ = std::make_unique<Writer>(delta_.building_path());
   } catch (const Error&) {
-    // The disk is full, or not ours: the run will say so, or need not.
+    // The disk is full: the run will say so, or need not.
   }
 }
 
 CompileDelta::Keeper::~Keeper() {
-  if (std::exchange(writer_, nullptr)) delta_.remove_unfinished();
+  writer_.reset();
+  delta_.remove_unfinished();
 }
 
 std::optional<model::BlocklistRow> CompileDelta::Keeper::next() {
@@ -251,7 +251,6 @@ std::optional<model::BlocklistRow> CompileDelta::Keeper::next() {
     writer_->add(row->domain, row->adlist, row->removed);
   } catch (const Error&) {
     writer_.reset();
-    delta_.remove_unfinished();
   }
   return row;
 }
@@ -271,8 +270,7 @@ std::optional<std::uint64_t> CompileDelta::Keeper::finish() noexcept {
     delta_.finish();
     if (all) return changes;
   } catch (const std::exception&) {
-    writer_.reset();
-    delta_.remove_unfinished();
+    // The same.
   }
   return std::nullopt;
 }
