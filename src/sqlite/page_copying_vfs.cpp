@@ -27,6 +27,8 @@ namespace gsync::sqlite {
 namespace {
 
 constexpr const char* vfs_name = "gsync-page-copying";
+constexpr int piece = 64 << 10;        // to read at once of what is read in order
+constexpr int most_ahead = 512 << 10;  // to read before it is asked for
 std::atomic<std::uint64_t> total_written{0};
 
 /// A part of a file as it is while the lock lasts.
@@ -81,7 +83,6 @@ void read_piece(File& file, int size, sqlite3_int64 offset) {
 }
 
 int read(sqlite3_file* file, void* data, int size, sqlite3_int64 offset) {
-  constexpr int piece = 64 << 10;
   auto* ours = ours_of(file);
   const bool in_order = offset == ours->next;
   ours->next = offset + size;
@@ -220,7 +221,7 @@ const char* page_copying_vfs() {
 void read_ahead(Database& database, std::int64_t offset, int size) {
   sqlite3_file* file = nullptr;
   if (sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr) return;
-  if (file->pMethods == &methods && ours_of(file)->locked) read_piece(*ours_of(file), size, offset);
+  if (file->pMethods == &methods && ours_of(file)->locked) read_piece(*ours_of(file), std::min(size, most_ahead), offset);
 }
 
 std::uint64_t bytes_written() {

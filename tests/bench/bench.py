@@ -67,6 +67,8 @@ class Bench:
         yield "500 domains", e.many_domains, few
         yield "one adlist disabled or enabled", e.adlist, few
         yield "pihole -g, 1% changed, one version behind", e.compile, weekly
+        if not shaped:
+            yield "the same, which the source has read", e.compile_seen, weekly
         yield "the same, three versions behind", e.three_compiles, weekly
         yield "first copy", e.fresh_target, {"gravity-sync": force, "rsync -z": rsync_z} if shaped else {
             "gravity-sync": force, "rsync -z": rsync_z, "rsync": rsync, ".backup + scp": h.backup_scp}
