@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
@@ -18,11 +20,18 @@ namespace {
 constexpr std::uint64_t worth_share = 2;
 
 constexpr const char* schema = R"(
-CREATE TABLE step (id INTEGER PRIMARY KEY, key BLOB NOT NULL, digests BLOB NOT NULL);
-CREATE TABLE change (domain TEXT NOT NULL, step INTEGER NOT NULL, removed INTEGER NOT NULL, PRIMARY KEY (domain, step)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS step (id INTEGER PRIMARY KEY, key BLOB NOT NULL, digests BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS change (domain TEXT NOT NULL, step INTEGER NOT NULL, removed INTEGER NOT NULL, PRIMARY KEY (domain, step)) WITHOUT ROWID;
 )";
 
-constexpr auto select_changes = "SELECT domain, wish, removed FROM change JOIN wish USING (step) ORDER BY domain, wish";
+// Of one domain a path's steps add and remove in turn, so what is left of an even number is nothing.
+constexpr auto select_changes =
+    "SELECT domain, wish, 2 * sum(removed) > count(*) FROM change JOIN wish USING (step) GROUP BY domain, wish HAVING count(*) % 2 = 1 "
+    "ORDER BY domain, wish";
+
+// What is kept of steps before: a target that was off for longer gets whole sets.
+constexpr std::uint64_t kept_share = 8;  // of the rows of all sets, at most one in so many
+constexpr int kept_steps = 500;
 
 struct Digests {
   model::SetDigest from;
@@ -34,10 +43,11 @@ void fields(Archive& a, Digests& d) {
 }
 
 struct Content {
-  Content(sqlite::Database& database, const std::optional<Compiled>& compiled)
+  Content(sqlite::Database& database, const std::optional<Compiled>& known)
       : shape(shape_of(database)),
         rows(read_rows(database, shape, nullptr)),
-        blocklist(blocklist_of(rows, compiled ? *compiled : read_compiled(database, shape))) {}
+        compiled(known ? *known : read_compiled(database, shape)),
+        blocklist(blocklist_of(rows, compiled)) {}
   const model::AdlistState* find(const model::RowKey& key) const {
     auto at = std::find_if(blocklist.begin(), blocklist.end(), [&](const model::AdlistState& s) { return s.key == key; });
     return at == blocklist.end() ? nullptr : &*at;
@@ -45,6 +55,7 @@ struct Content {
 
   Shape shape;
   GravityRows rows;
+  Compiled compiled;
   model::Blocklist blocklist;
 };
 
@@ -65,21 +76,28 @@ bool advance(model::BlocklistReader& reader, Held& held) {
 
 }  // namespace
 
+/// Writes the file anew, with what is still worth keeping in the old one. `rows`: of all sets.
 class CompileDelta::Writer {
  public:
-  explicit Writer(const std::string& path) : database_(path, sqlite::OpenMode::create) {
+  Writer(const CompileDelta& delta, std::uint64_t rows) : database_(begun(delta)) {
     database_.write_without_journal();
     transaction_.emplace(database_);
     database_.execute(schema);
+    const auto changes = [&] { return static_cast<std::uint64_t>(database_.query_int("SELECT count(*) FROM change").value_or(0)); };
+    database_.execute(fmt::format("DELETE FROM step WHERE id <= (SELECT max(id) FROM step) - {}", kept_steps));
+    while (changes() > rows / kept_share)
+      database_.execute(
+          "DELETE FROM step WHERE id = (SELECT min(id) FROM step); DELETE FROM change WHERE step NOT IN (SELECT id FROM step)");
+    first_ = database_.query_int("SELECT max(id) FROM step").value_or(0) + 1;
     insert_.emplace(database_.prepare("INSERT INTO change VALUES (?, ?, ?)"));
   }
   void add(std::string_view domain, std::size_t step, bool removed) {
-    insert_->bind(1, domain).bind(2, static_cast<std::int64_t>(step)).bind(3, std::int64_t{removed}).run();
+    insert_->bind(1, domain).bind(2, first_ + static_cast<std::int64_t>(step)).bind(3, std::int64_t{removed}).run();
     ++changes_;
   }
   void add(std::size_t step, const Step& which) {
     database_.prepare("INSERT INTO step VALUES (?, ?, ?)")
-        .bind(1, static_cast<std::int64_t>(step))
+        .bind(1, first_ + static_cast<std::int64_t>(step))
         .bind_blob(2, util::encode(which.key))
         .bind_blob(3, util::encode(Digests{which.from, which.to}))
         .run();
@@ -88,7 +106,15 @@ class CompileDelta::Writer {
   std::uint64_t changes() const { return changes_; }
 
  private:
+  static sqlite::Database begun(const CompileDelta& delta) {
+    const auto path = delta.building_path();
+    ::unlink(path.c_str());
+    if (!delta.steps().empty()) std::filesystem::copy_file(delta.path(), path);
+    return sqlite::Database(path, sqlite::OpenMode::create);
+  }
+
   sqlite::Database database_;
+  std::int64_t first_ = 0;
   std::optional<sqlite::Transaction> transaction_;
   std::optional<sqlite::Statement> insert_;
   std::uint64_t changes_ = 0;
@@ -96,16 +122,12 @@ class CompileDelta::Writer {
 
 class CompileDelta::Reader final : public model::BlocklistReader {
  public:
-  Reader(const std::string& path, const std::vector<std::pair<model::RowKey, std::uint32_t>>& wishes,
+  Reader(const std::string& path, const std::vector<std::pair<std::int64_t, std::uint32_t>>& steps,
          std::vector<model::BlocklistAnswer> answers)
       : database_(path, sqlite::OpenMode::read_only), answers_(std::move(answers)) {
     database_.execute("CREATE TEMP TABLE wish (step INTEGER PRIMARY KEY, wish INTEGER NOT NULL)");
-    for (const auto& [key, wish] : wishes) {
-      database_.prepare("INSERT INTO wish SELECT id, ? FROM step WHERE key=?")
-          .bind(1, std::int64_t{wish})
-          .bind_blob(2, util::encode(key))
-          .run();
-    }
+    auto insert = database_.prepare("INSERT INTO wish VALUES (?, ?)");
+    for (const auto& [step, wish] : steps) insert.bind(1, step).bind(2, std::int64_t{wish}).run();
     rows_.emplace(database_.prepare(select_changes));
   }
 
@@ -129,11 +151,6 @@ std::string CompileDelta::building_path() const {
   return path() + ".building";
 }
 
-void CompileDelta::forget() noexcept {
-  ::unlink(path().c_str());
-  remove_unfinished();
-}
-
 void CompileDelta::remove_unfinished() noexcept {
   ::unlink(building_path().c_str());
 }
@@ -146,7 +163,6 @@ void CompileDelta::finish() {
 }
 
 void CompileDelta::record(const Version& before, const Version& now) noexcept {
-  forget();
   try {
     sqlite::Database old_database(before.path, sqlite::OpenMode::read_only);
     sqlite::Database new_database(now.path, sqlite::OpenMode::read_only);
@@ -160,13 +176,13 @@ void CompileDelta::record(const Version& before, const Version& now) noexcept {
       if (old_state == nullptr || old_state->rows == adlist.rows || old_state->rows.count == 0) continue;
       auto index = static_cast<std::uint32_t>(steps.size());
       bool allow = adlist.key.kind == model::kind::allow_list;
-      steps.push_back({adlist.key, old_state->rows, adlist.rows});
+      steps.push_back({0, adlist.key, old_state->rows, adlist.rows});
       sets[0].push_back({old_version.rows.adlist_ids.at(adlist.key), allow, index});
       sets[1].push_back({new_version.rows.adlist_ids.at(adlist.key), allow, index});
       rows += adlist.rows.count;
     }
     if (steps.empty()) return;
-    Writer writer(building_path());
+    Writer writer(*this, new_version.compiled.rows());
     auto before_rows = read_blocklist(std::move(old_database), old_version.shape, sets[0], {});
     auto now_rows = read_blocklist(std::move(new_database), new_version.shape, sets[1], {});
     std::vector<model::SetDigest> read_before(steps.size());
@@ -201,20 +217,22 @@ void CompileDelta::record(const Version& before, const Version& now) noexcept {
     writer.commit();
     finish();
   } catch (const std::exception&) {
-    forget();
+    remove_unfinished();
   }
 }
 
 std::vector<CompileDelta::Step> CompileDelta::steps() const noexcept {
   std::vector<Step> steps;
-  if (::access(path().c_str(), R_OK) != 0) return steps;
+  // To open a pipe would take until somebody else opens it.
+  struct stat st {};
+  if (::lstat(path().c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return steps;
   try {
     sqlite::Database delta(path(), sqlite::OpenMode::read_only);
     if (delta.quick_check() != "ok") return steps;
-    auto read = delta.prepare("SELECT key, digests FROM step");
+    auto read = delta.prepare("SELECT id, key, digests FROM step ORDER BY id");
     while (read.step()) {
-      auto digests = util::decode<Digests>(read.text(1));
-      steps.push_back({util::decode<model::RowKey>(read.text(0)), digests.from, digests.to});
+      auto digests = util::decode<Digests>(read.text(2));
+      steps.push_back({read.integer(0), util::decode<model::RowKey>(read.text(1)), digests.from, digests.to});
     }
   } catch (const Error&) {
     steps.clear();  // the whole sets go
@@ -222,19 +240,33 @@ std::vector<CompileDelta::Step> CompileDelta::steps() const noexcept {
   return steps;
 }
 
-std::unique_ptr<model::BlocklistReader> CompileDelta::read(const std::vector<std::pair<model::RowKey, std::uint32_t>>& wishes,
-                                                           std::vector<model::BlocklistAnswer> answers) const {
-  return std::make_unique<Reader>(path(), wishes, std::move(answers));
+std::vector<std::int64_t> CompileDelta::path(const std::vector<Step>& steps, const model::RowKey& key, const model::SetDigest& from,
+                                             const model::SetDigest& to) {
+  std::vector<std::int64_t> path;
+  auto at = to;
+  for (auto step = steps.rbegin(); step != steps.rend() && at != from; ++step) {
+    if (step->key != key || step->to != at) continue;
+    path.push_back(step->id);
+    at = step->from;
+  }
+  if (at != from) path.clear();
+  return path;
 }
 
-CompileDelta::Keeper::Keeper(CompileDelta delta, model::BlocklistReader& rows, const std::vector<model::BlocklistWish>& wishes)
+std::unique_ptr<model::BlocklistReader> CompileDelta::read(const std::vector<std::pair<std::int64_t, std::uint32_t>>& steps,
+                                                           std::vector<model::BlocklistAnswer> answers) const {
+  return std::make_unique<Reader>(path(), steps, std::move(answers));
+}
+
+CompileDelta::Keeper::Keeper(CompileDelta delta, model::BlocklistReader& rows, const std::vector<model::BlocklistWish>& wishes,
+                             std::uint64_t all_rows)
     : delta_(delta), rows_(rows), wishes_(wishes) {
   delta_.remove_unfinished();
   const auto& answers = rows.answers();
   if (answers.size() != wishes.size() || !std::ranges::any_of(answers, &model::BlocklistAnswer::delta)) return;
   try {
-    writer_ = std::make_unique<Writer>(delta_.building_path());
-  } catch (const Error&) {
+    writer_ = std::make_unique<Writer>(delta_, all_rows);
+  } catch (const std::exception&) {
     // The disk is full: the run will say so, or need not.
   }
 }
@@ -262,7 +294,7 @@ std::optional<std::uint64_t> CompileDelta::Keeper::finish() noexcept {
     for (std::size_t i = 0; i < wishes_.size(); ++i) {
       const auto& answer = answers()[i];
       all = all && answer.delta;
-      if (answer.delta) writer_->add(i, {wishes_[i].key, wishes_[i].have.value_or(model::SetDigest{}), answer.rows});
+      if (answer.delta) writer_->add(i, {0, wishes_[i].key, wishes_[i].have.value_or(model::SetDigest{}), answer.rows});
     }
     writer_->commit();
     const auto changes = writer_->changes();

@@ -9,9 +9,9 @@
 
 namespace gsync::pihole {
 
-/// What the last compile added to and removed from each adlist's compiled set: `delta.db` in the shadow's directory. It was a `pihole -g`
-/// here, or a change from a peer that told it. It goes to targets that were in step with the compile before, and to our own shadow. It can
-/// be lost at any time; the whole set then goes.
+/// What the last compiles added to and removed from each adlist's compiled set: `delta.db` in the shadow's directory. Each was a `pihole
+/// -g` here, or a change from a peer that told it. They go to targets that have one of the compiles before, and the last one to our own
+/// shadow. They can be lost at any time; the whole set then goes.
 class CompileDelta {
  public:
   explicit CompileDelta(replica::Shadow& shadow) : shadow_(shadow) {}
@@ -21,23 +21,26 @@ class CompileDelta {
     std::optional<Compiled> compiled;  ///< what is remembered of it; read where nothing is
   };
   /// Compares two database files, the version before and the one now. An adlist that is not in both, or whose delta would not be much
-  /// smaller than its set, is left out. An error leaves none, and so does a version before that is not what is remembered of it.
+  /// smaller than its set, is left out. An error adds none, and neither does a version before that is not what is remembered of it.
   void record(const Version& before, const Version& now) noexcept;
-  void forget() noexcept;
   /// What a crash has left.
   void remove_unfinished() noexcept;
 
-  /// The sets that a delta leads from and to, by adlist.
+  /// The sets that a change leads from and to.
   struct Step {
+    std::int64_t id = 0;
     model::RowKey key;
     model::SetDigest from;
     model::SetDigest to;
-    bool operator==(const Step&) const = default;
   };
+  /// In the order in which they were made.
   std::vector<Step> steps() const noexcept;
+  /// The ids of those that lead an adlist's set from one state to another; empty where none do.
+  static std::vector<std::int64_t> path(const std::vector<Step>& steps, const model::RowKey& key, const model::SetDigest& from,
+                                        const model::SetDigest& to);
 
-  /// The rows added and removed for some adlists; `wishes` gives the index of each key in `answers`. Call only for keys among steps().
-  std::unique_ptr<model::BlocklistReader> read(const std::vector<std::pair<model::RowKey, std::uint32_t>>& wishes,
+  /// The rows added and removed by all steps together; `steps` gives the index in `answers` of each step's adlist.
+  std::unique_ptr<model::BlocklistReader> read(const std::vector<std::pair<std::int64_t, std::uint32_t>>& steps,
                                                std::vector<model::BlocklistAnswer> answers) const;
 
   class Keeper;
@@ -54,7 +57,8 @@ class CompileDelta {
 /// Passes on what a source answers, and keeps the changes among it. That they cannot be kept is no failure of the run.
 class CompileDelta::Keeper final : public model::BlocklistReader {
  public:
-  Keeper(CompileDelta delta, model::BlocklistReader& rows, const std::vector<model::BlocklistWish>& wishes);
+  /// `all_rows`: of all compiled sets, as a measure of what is worth keeping.
+  Keeper(CompileDelta delta, model::BlocklistReader& rows, const std::vector<model::BlocklistWish>& wishes, std::uint64_t all_rows);
   ~Keeper() override;
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;

@@ -257,17 +257,18 @@ void LiveState::write_sets_again(sqlite::Database& database, const Shape& shape,
   std::vector<std::int64_t> ids;
   std::vector<model::BlocklistWish> wishes;
   std::vector<model::BlocklistAnswer> answers;
-  std::vector<std::pair<model::RowKey, std::uint32_t>> indexes;
+  std::vector<std::pair<std::int64_t, std::uint32_t>> changed;
   for (const auto& set : sets) {
     const auto id = adlists.find(set.key);
-    if (id == adlists.end() || std::ranges::find(steps, CompileDelta::Step{set.key, set.from, set.to}) == steps.end())
+    const auto path = CompileDelta::path(steps, set.key, set.from, set.to);
+    if (id == adlists.end() || (path.empty() && set.from != set.to))
       throw Error(ErrorCode::not_found, fmt::format("the changes of {} are not kept", model::describe(set.key)));
-    indexes.emplace_back(set.key, static_cast<std::uint32_t>(ids.size()));
+    for (const auto step : path) changed.emplace_back(step, static_cast<std::uint32_t>(ids.size()));
     ids.push_back(id->second);
     wishes.push_back({set.key, set.from});
     answers.push_back({true, set.to, set.statistics});
   }
-  write_blocklist(database, shape, ids, wishes, *delta.read(indexes, std::move(answers)));
+  write_blocklist(database, shape, ids, wishes, *delta.read(changed, std::move(answers)));
 }
 
 void LiveState::refresh_shadow(const LiveContent& content) {

@@ -265,15 +265,15 @@ class LocalNode::Impl {
 
   void require_lock() const { GSYNC_ASSERT(lock_.has_value()); }
 
-  /// A wish of a target that has the compile before is answered with what `pihole -g` changed; any other with the whole set, from the
-  /// shadow.
+  /// A wish of a target that has a compile before is answered with what was changed since, where that is kept; any other with the whole
+  /// set, from the shadow.
   std::unique_ptr<model::BlocklistReader> blocklist_rows(const std::vector<model::BlocklistWish>& wishes) {
     const auto& content = live_state_.content();
-    CompileDelta delta(shadow_);
-    auto steps = delta.steps();
+    const CompileDelta delta(shadow_);
+    const auto steps = delta.steps();
     auto blocklist = blocklist_of(content.rows, content.compiled);
     std::vector<model::BlocklistAnswer> answers;
-    std::vector<std::pair<model::RowKey, std::uint32_t>> changed;
+    std::vector<std::pair<std::int64_t, std::uint32_t>> changed;
     std::vector<WholeSet> whole;
     for (std::uint32_t i = 0; i < wishes.size(); ++i) {
       const auto& wish = wishes[i];
@@ -281,13 +281,10 @@ class LocalNode::Impl {
       if (state == blocklist.end()) {
         throw Error(ErrorCode::conflict, fmt::format("{} is not on {} any more", model::describe(wish.key), name()), "run it again");
       }
-      bool step = std::any_of(steps.begin(), steps.end(),
-                              [&](const CompileDelta::Step& s) { return s.key == wish.key && s.from == wish.have && s.to == state->rows; });
-      answers.push_back({step, state->rows, state->statistics});
-      if (step)
-        changed.emplace_back(wish.key, i);
-      else
-        whole.push_back({content.rows.adlist_ids.at(wish.key), wish.key.kind == model::kind::allow_list, i});
+      const auto path = wish.have ? CompileDelta::path(steps, wish.key, *wish.have, state->rows) : std::vector<std::int64_t>();
+      answers.push_back({!path.empty(), state->rows, state->statistics});
+      for (const auto step : path) changed.emplace_back(step, i);
+      if (path.empty()) whole.push_back({content.rows.adlist_ids.at(wish.key), wish.key.kind == model::kind::allow_list, i});
     }
     std::unique_ptr<model::BlocklistReader> sets;
     if (!whole.empty()) {

@@ -276,7 +276,7 @@ bool NewVersion::write_compiled(sqlite::Database& database, const std::vector<mo
 
 /// What the source tells of changes is kept, for targets of our own and for the next version.
 bool NewVersion::write_and_keep(sqlite::Database& database) {
-  CompileDelta::Keeper keeper(CompileDelta(parts_.shadow), *reader_, change_.wishes);
+  CompileDelta::Keeper keeper(CompileDelta(parts_.shadow), *reader_, change_.wishes, after_.compiled.rows());
   const bool changed = write_compiled(database, change_.wishes, keeper);
   const auto kept = keeper.finish();
   if (!kept || *kept > after_.compiled.rows() / worth_repeating) {

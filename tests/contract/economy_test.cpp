@@ -86,13 +86,33 @@ TEST(Economy, SendsOnlyWhatAPiholeGChangedToATargetThatWasInStep) {
   EXPECT_EQ(target.node->describe().digests.blocklist, source.node->describe().digests.blocklist);
 }
 
-TEST(Economy, SendsWholeSetsToATargetThatIsTwoCompilesBehind) {
+TEST(Economy, SendsWhatSeveralCompilesChangedTogether) {
+  LocalFixture source(pihole("ph1", 3));
+  LocalFixture target(pihole("ph2", 7));
+  sync::replicate(*source.node, *target.node, pull());
+  for (const int changed : {50, 20, 30}) {
+    source.node->describe();
+    compile(source, changed);
+  }
+  source.node->lock(soon());
+  auto rows = source.node->blocklist_rows(differing(target.node->blocklist(), source.node->blocklist()));
+  for (const auto& answer : rows->answers()) EXPECT_TRUE(answer.delta);
+  rows.reset();
+  source.node->unlock();
+  auto result = sync::replicate(*source.node, *target.node, pull());
+  ASSERT_TRUE(result.report);
+  EXPECT_EQ(target.node->describe().digests.blocklist, source.node->describe().digests.blocklist);
+  EXPECT_EQ(integrity(target.directory.gravity()), "ok");
+}
+
+TEST(Economy, SendsWholeSetsToATargetThatMissedMoreThanWasKept) {
   LocalFixture source(pihole("ph1", 3));
   LocalFixture target(pihole("ph2", 7));
   sync::replicate(*source.node, *target.node, pull());
   source.node->describe();
   compile(source, 50);
   source.node->describe();
+  std::filesystem::remove(std::filesystem::path(source.directory.gravity()).parent_path() / ".gravity-sync/delta.db");
   compile(source, 20);
   auto result = sync::replicate(*source.node, *target.node, pull());
   ASSERT_TRUE(result.report);

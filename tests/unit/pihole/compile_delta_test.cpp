@@ -1,5 +1,6 @@
 #include "../src/pihole/compile_delta.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,11 +27,11 @@ class CompileDeltaTest : public test::GravityFiles {
   }
 
   std::vector<std::string> changes() {
+    std::vector<std::pair<std::int64_t, std::uint32_t>> steps;
+    for (const auto& step : delta_.steps()) steps.emplace_back(step.id, 0);
+    auto rows = delta_.read(steps, {});
     std::vector<std::string> result;
-    for (const auto& step : delta_.steps()) {
-      auto rows = delta_.read({{step.key, 0}}, {});
-      while (auto row = rows->next()) result.push_back((row->removed ? "-" : "+") + std::string(row->domain));
-    }
+    while (auto row = rows->next()) result.push_back((row->removed ? "-" : "+") + std::string(row->domain));
     return result;
   }
   std::vector<std::string> expected() const {
@@ -70,10 +71,75 @@ TEST_F(CompileDeltaTest, IsNoneWhereMostHasChanged) {
   EXPECT_TRUE(delta_.steps().empty());
 }
 
-TEST_F(CompileDeltaTest, IsNoneWhereAFileIsMissing) {
+TEST_F(CompileDeltaTest, StaysAsItIsWhereAFileIsMissing) {
   delta_.record({file("before.db"), std::nullopt}, {file("now.db"), std::nullopt});
   delta_.record({file("absent.db"), std::nullopt}, {file("now.db"), std::nullopt});
-  EXPECT_TRUE(delta_.steps().empty()) << "nor what was before";
+  EXPECT_EQ(changes(), expected());
+}
+
+class CompileDeltaPath : public CompileDeltaTest {
+ protected:
+  /// What a `pihole -g` changes by `sql`.
+  void compile(const std::string& sql) {
+    std::filesystem::copy_file(file("now.db"), file("before.db"), std::filesystem::copy_options::overwrite_existing);
+    open(file("now.db")).execute(sql);
+    delta_.record({file("before.db"), std::nullopt}, {file("now.db"), std::nullopt});
+  }
+  model::SetDigest state() const { return compiled(file("now.db")).gravity.at(0).rows; }
+  /// From one state to the one now.
+  std::vector<std::string> since(const model::SetDigest& from) {
+    const auto steps = delta_.steps();
+    const auto path = CompileDelta::path(steps, steps.at(0).key, from, state());
+    if (path.empty()) return {"no path"};
+    std::vector<std::pair<std::int64_t, std::uint32_t>> wanted;
+    for (const auto step : path) wanted.emplace_back(step, 0);
+    auto rows = delta_.read(wanted, {});
+    std::vector<std::string> result;
+    while (auto row = rows->next()) result.push_back((row->removed ? "-" : "+") + std::string(row->domain));
+    return result;
+  }
+  static constexpr auto add = "INSERT INTO gravity (domain, adlist_id) SELECT '{}', id FROM adlist";
+};
+
+TEST_F(CompileDeltaPath, AddsUpWhatSeveralCompilesChanged) {
+  const auto first = state();
+  compile(fmt::format(add, "a.example") + ";" + fmt::format(add, "b.example"));
+  const auto second = state();
+  compile("DELETE FROM gravity WHERE domain='a.example'");
+  compile(fmt::format(add, "a.example") + "; DELETE FROM gravity WHERE domain IN ('b.example', 'new.example')");
+  EXPECT_EQ(since(first), (std::vector<std::string>{"+a.example", "-new.example"}));
+  EXPECT_EQ(since(second), (std::vector<std::string>{"-b.example", "-new.example"}));
+}
+
+TEST_F(CompileDeltaPath, IsOfWhatWasLastWhereASetCameBack) {
+  const auto first = state();
+  compile(fmt::format(add, "a.example"));
+  const auto second = state();
+  compile("DELETE FROM gravity WHERE domain='a.example'");
+  compile(fmt::format(add, "z.example"));
+  EXPECT_EQ(since(first), (std::vector<std::string>{"+z.example"}));
+  EXPECT_EQ(since(second), (std::vector<std::string>{"-a.example", "+z.example"}));
+}
+
+TEST_F(CompileDeltaPath, EndsWhereACompileWasNotSeen) {
+  compile(fmt::format(add, "a.example"));
+  const auto before = state();
+  open(file("now.db")).execute(fmt::format(add, "b.example"));
+  const auto after = state();
+  compile(fmt::format(add, "c.example"));
+  EXPECT_EQ(since(before), std::vector<std::string>{"no path"});
+  EXPECT_EQ(since(after), std::vector<std::string>{"+c.example"});
+}
+
+TEST_F(CompileDeltaPath, IsForgottenWhenItIsLong) {
+  std::vector<model::SetDigest> states;
+  for (int i = 0; i < 20; ++i) {
+    states.push_back(state());
+    compile(fmt::format(add, "n" + std::to_string(i) + ".example"));
+  }
+  EXPECT_EQ(since(states.front()), std::vector<std::string>{"no path"}) << "of a hundred rows";
+  EXPECT_EQ(since(states[10]).size(), 10u);
+  EXPECT_LE(delta_.steps().size(), 120u / 8 + 1);
 }
 
 }  // namespace
