@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t worth_share = 2;
 
 constexpr const char* schema = R"(
-CREATE TABLE IF NOT EXISTS step (id INTEGER PRIMARY KEY, key BLOB NOT NULL, digests BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS step (id INTEGER PRIMARY KEY, key BLOB NOT NULL, digests BLOB NOT NULL, changes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS change (domain TEXT NOT NULL, step INTEGER NOT NULL, removed INTEGER NOT NULL, PRIMARY KEY (domain, step)) WITHOUT ROWID;
 )";
 
@@ -76,30 +76,28 @@ bool advance(model::BlocklistReader& reader, Held& held) {
 
 }  // namespace
 
-/// Writes the file anew, with what is still worth keeping in the old one. `rows`: of all sets.
+/// Writes the file anew: what is still worth keeping in the old one, and so many `steps`. `rows`: of all sets.
 class CompileDelta::Writer {
  public:
-  Writer(const CompileDelta& delta, std::uint64_t rows) : database_(begun(delta)) {
+  Writer(const CompileDelta& delta, std::uint64_t rows, std::size_t steps) : database_(begun(delta)), changes_of_(steps) {
     database_.write_without_journal();
     transaction_.emplace(database_);
     database_.execute(schema);
-    const auto changes = [&] { return static_cast<std::uint64_t>(database_.query_int("SELECT count(*) FROM change").value_or(0)); };
-    database_.execute(fmt::format("DELETE FROM step WHERE id <= (SELECT max(id) FROM step) - {}", kept_steps));
-    while (changes() > rows / kept_share)
-      database_.execute(
-          "DELETE FROM step WHERE id = (SELECT min(id) FROM step); DELETE FROM change WHERE step NOT IN (SELECT id FROM step)");
     first_ = database_.query_int("SELECT max(id) FROM step").value_or(0) + 1;
+    forget_oldest(rows);
     insert_.emplace(database_.prepare("INSERT INTO change VALUES (?, ?, ?)"));
   }
   void add(std::string_view domain, std::size_t step, bool removed) {
+    ++changes_of_[step];
     insert_->bind(1, domain).bind(2, first_ + static_cast<std::int64_t>(step)).bind(3, std::int64_t{removed}).run();
     ++changes_;
   }
   void add(std::size_t step, const Step& which) {
-    database_.prepare("INSERT INTO step VALUES (?, ?, ?)")
+    database_.prepare("INSERT INTO step VALUES (?, ?, ?, ?)")
         .bind(1, first_ + static_cast<std::int64_t>(step))
         .bind_blob(2, util::encode(which.key))
         .bind_blob(3, util::encode(Digests{which.from, which.to}))
+        .bind(4, changes_of_[step])
         .run();
   }
   void commit() { transaction_->commit(); }
@@ -113,8 +111,20 @@ class CompileDelta::Writer {
     return sqlite::Database(path, sqlite::OpenMode::create);
   }
 
+  void forget_oldest(std::uint64_t rows) {
+    auto oldest = first_ - kept_steps;
+    std::uint64_t changes = 0;
+    for (auto step = database_.prepare("SELECT id, changes FROM step ORDER BY id DESC"); step.step();) {
+      changes += static_cast<std::uint64_t>(step.integer(1));
+      if (changes > rows / kept_share) oldest = std::max(oldest, step.integer(0) + 1);
+    }
+    if (database_.query_int(fmt::format("SELECT 1 FROM step WHERE id < {}", oldest)))
+      database_.execute(fmt::format("DELETE FROM step WHERE id < {0}; DELETE FROM change WHERE step < {0}", oldest));
+  }
+
   sqlite::Database database_;
   std::int64_t first_ = 0;
+  std::vector<std::int64_t> changes_of_;
   std::optional<sqlite::Transaction> transaction_;
   std::optional<sqlite::Statement> insert_;
   std::uint64_t changes_ = 0;
@@ -182,7 +192,7 @@ void CompileDelta::record(const Version& before, const Version& now) noexcept {
       rows += adlist.rows.count;
     }
     if (steps.empty()) return;
-    Writer writer(*this, new_version.compiled.rows());
+    Writer writer(*this, new_version.compiled.rows(), steps.size());
     auto before_rows = read_blocklist(std::move(old_database), old_version.shape, sets[0], {});
     auto now_rows = read_blocklist(std::move(new_database), new_version.shape, sets[1], {});
     std::vector<model::SetDigest> read_before(steps.size());
@@ -229,7 +239,7 @@ std::vector<CompileDelta::Step> CompileDelta::steps() const noexcept {
   try {
     sqlite::Database delta(path(), sqlite::OpenMode::read_only);
     if (delta.quick_check() != "ok") return steps;
-    auto read = delta.prepare("SELECT id, key, digests FROM step ORDER BY id");
+    auto read = delta.prepare("SELECT id, key, digests, changes FROM step ORDER BY id");
     while (read.step()) {
       auto digests = util::decode<Digests>(read.text(2));
       steps.push_back({read.integer(0), util::decode<model::RowKey>(read.text(1)), digests.from, digests.to});
@@ -265,7 +275,7 @@ CompileDelta::Keeper::Keeper(CompileDelta delta, model::BlocklistReader& rows, c
   const auto& answers = rows.answers();
   if (answers.size() != wishes.size() || !std::ranges::any_of(answers, &model::BlocklistAnswer::delta)) return;
   try {
-    writer_ = std::make_unique<Writer>(delta_, all_rows);
+    writer_ = std::make_unique<Writer>(delta_, all_rows, wishes.size());
   } catch (const std::exception&) {
     // The disk is full: the run will say so, or need not.
   }
