@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "gsync/util/error.hpp"
@@ -73,6 +74,12 @@ std::optional<model::ApplyReport> deliver_by_copy(const model::Plan& plan, model
   }
 }
 
+model::ApplyReport deliver_rows(const model::Change& change, model::Node& source, model::Node& target, const Options& options,
+                                const std::string& step) {
+  ReportingRows rows(source.blocklist_rows(change.wishes), options, step);
+  return target.apply(change, &rows, nullptr);
+}
+
 }  // namespace
 
 model::ApplyReport deliver(const model::Plan& plan, model::Node& source, model::Node& target, const Options& options) {
@@ -94,8 +101,16 @@ model::ApplyReport deliver(const model::Plan& plan, model::Node& source, model::
   if (!plan.by_copy.empty()) {
     if (auto report = deliver_by_copy(plan, source, target, options, step)) return std::move(*report);
   }
-  ReportingRows rows(source.blocklist_rows(plan.change.wishes), options, std::move(step));
-  return target.apply(plan.change, &rows, nullptr);
+  try {
+    return deliver_rows(plan.change, source, target, options, step);
+  } catch (const Error& error) {
+    const bool had_sets = std::ranges::any_of(plan.change.wishes, [](const auto& wish) { return wish.have.has_value(); });
+    if (error.code() != ErrorCode::corrupt || !had_sets) throw;
+  }
+  // A change of a set did not lead from what the target has to what it shall have: nothing is changed there, and the whole set will do.
+  auto change = plan.change;
+  for (auto& wish : change.wishes) wish.have.reset();
+  return deliver_rows(change, source, target, options, step);
 }
 
 }  // namespace gsync::sync

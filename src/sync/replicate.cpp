@@ -46,7 +46,6 @@ class Replication {
   model::NodeInfo source_info_;
   model::NodeInfo target_info_;
   std::vector<AdlistDifference> blocklist_;
-  bool whole_sets_ = false;  // ask for whole sets, not for changes of them
 };
 
 std::optional<model::AdlistState> state_of(const model::Blocklist& blocklist, const model::RowKey& key) {
@@ -138,12 +137,7 @@ Result Replication::replicate_locked() {
         remember_push(model::Outcome::done, model::to_text(model::newly(target_info_.uncompiled, report.uncompiled)), report);
       return result_of(std::move(made), std::move(report));
     } catch (const Error& error) {
-      // A change of a compiled set that does not fit is answered by asking for the whole set, once.
-      const bool had_sets =
-          error.code() == ErrorCode::corrupt && !whole_sets_ &&
-          std::any_of(made.change.wishes.begin(), made.change.wishes.end(), [](const auto& wish) { return wish.have.has_value(); });
-      whole_sets_ = whole_sets_ || had_sets;
-      const bool may_pass = error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy || had_sets;
+      const bool may_pass = error.code() == ErrorCode::conflict || error.code() == ErrorCode::busy;
       if (!may_pass || attempt == max_attempts) {
         remember(error.code() == ErrorCode::refused ? model::Outcome::refused : model::Outcome::failed, error.what());
         throw;
@@ -190,11 +184,7 @@ model::Plan Replication::plan() {
   made.change.expected = target_info_.digests;
   made.change.force = options_.force;
   made.change.source_compiles = source_info_.runs_gravity && options_.components.blocklist;
-  if (whole_sets_) {
-    for (auto& wish : made.change.wishes) wish.have.reset();
-  } else {
-    made.by_copy = model::answers_of_copy(made.change, source, target, options_.copy_from);
-  }
+  made.by_copy = model::answers_of_copy(made.change, source, target, options_.copy_from);
   if (options_.full) make_whole_copy(made);
   return made;
 }

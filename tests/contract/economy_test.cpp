@@ -112,6 +112,31 @@ TEST(Economy, SendsWhatSeveralCompilesChangedTogether) {
   EXPECT_EQ(integrity(target.directory.gravity()), "ok");
 }
 
+/// Bits rot, and what was kept is believed for weeks.
+TEST(Economy, SendsWholeSetsWhereWhatWasKeptDoesNotFit) {
+  for (const bool two_ways : {false, true}) {
+    SCOPED_TRACE(two_ways);
+    LocalFixture source(pihole("ph1", 3));
+    LocalFixture target(pihole("ph2", 7));
+    auto sync = [&] {
+      if (two_ways)
+        sync::synchronise(*target.node, *source.node, {});
+      else
+        sync::replicate(*source.node, *target.node, pull());
+    };
+    sync();
+    source.node->describe();
+    compile(source, 50);
+    source.node->describe();
+    const auto kept = std::filesystem::path(source.directory.gravity()).parent_path() / ".gravity-sync/delta.db";
+    execute(kept, "UPDATE change SET domain = 'zz-rotten.example' WHERE domain = (SELECT max(domain) FROM change WHERE removed = 0)");
+    ASSERT_TRUE(tells_changes(source, target));
+    sync();
+    EXPECT_EQ(target.node->describe().digests.blocklist, source.node->describe().digests.blocklist);
+    EXPECT_EQ(integrity(target.directory.gravity()), "ok");
+  }
+}
+
 TEST(Economy, SendsWholeSetsToATargetThatMissedMoreThanWasKept) {
   LocalFixture source(pihole("ph1", 3));
   LocalFixture target(pihole("ph2", 7));
