@@ -46,7 +46,7 @@ bool writer_is_about(Database& database) {
 }
 
 /// A step leaves its pages in the destination's cache, so that the source is locked while they are read and not while they are written.
-void write_out(Database& destination) {
+void write_out(const Database& destination) {
   const int code = sqlite3_db_cacheflush(destination.handle());
   if (code != SQLITE_OK) fail(code, destination.handle(), destination.path(), "write the copy");
 }

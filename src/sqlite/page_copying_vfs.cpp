@@ -218,7 +218,7 @@ const char* page_copying_vfs() {
   return vfs_name;
 }
 
-void read_ahead(Database& database, std::int64_t offset, int size) {
+void read_ahead(const Database& database, std::int64_t offset, int size) {
   sqlite3_file* file = nullptr;
   if (sqlite3_file_control(database.handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr) return;
   if (file->pMethods == &methods && ours_of(file)->locked) read_piece(*ours_of(file), std::min(size, most_ahead), offset);

@@ -9,6 +9,6 @@ class Database;
 const char* page_copying_vfs();
 
 /// Reads a part of a database that is open under this VFS, and locked, for reads that follow. Does nothing for others.
-void read_ahead(Database& database, std::int64_t offset, int size);
+void read_ahead(const Database& database, std::int64_t offset, int size);
 
 }  // namespace gsync::sqlite
