@@ -24,10 +24,7 @@ CREATE TABLE IF NOT EXISTS step (id INTEGER PRIMARY KEY, key BLOB NOT NULL, dige
 CREATE TABLE IF NOT EXISTS change (domain TEXT NOT NULL, step INTEGER NOT NULL, removed INTEGER NOT NULL, PRIMARY KEY (domain, step)) WITHOUT ROWID;
 )";
 
-// Of one domain a path's steps add and remove in turn, so what is left of an even number is nothing.
-constexpr auto select_changes =
-    "SELECT domain, wish, 2 * sum(removed) > count(*) FROM change JOIN wish USING (step) GROUP BY domain, wish HAVING count(*) % 2 = 1 "
-    "ORDER BY domain, wish";
+constexpr auto select_changes = "SELECT domain, wish, removed FROM change JOIN wish USING (step) ORDER BY domain, wish";
 
 // What is kept of steps before: a target that was off for longer gets whole sets.
 constexpr std::uint64_t kept_share = 8;  // of the rows of all sets, at most one in so many
@@ -139,18 +136,29 @@ class CompileDelta::Reader final : public model::BlocklistReader {
     auto insert = database_.prepare("INSERT INTO wish VALUES (?, ?)");
     for (const auto& [step, wish] : steps) insert.bind(1, step).bind(2, std::int64_t{wish}).run();
     rows_.emplace(database_.prepare(select_changes));
+    more_ = rows_->step();
   }
 
   const std::vector<model::BlocklistAnswer>& answers() const override { return answers_; }
   std::optional<model::BlocklistRow> next() override {
-    if (!rows_->step()) return std::nullopt;
-    return model::BlocklistRow{rows_->text(0), static_cast<std::uint32_t>(rows_->integer(1)), rows_->integer(2) != 0};
+    while (more_) {
+      domain_.assign(rows_->text(0));
+      const auto wish = rows_->integer(1);
+      // A path's steps add and remove a domain in turn. Added up here, for SQLite would sort all of it in a temporary file.
+      int added = 0;
+      for (; more_ && rows_->text(0) == domain_ && rows_->integer(1) == wish; more_ = rows_->step())
+        added += rows_->integer(2) != 0 ? -1 : 1;
+      if (added != 0) return model::BlocklistRow{domain_, static_cast<std::uint32_t>(wish), added < 0};
+    }
+    return std::nullopt;
   }
 
  private:
   sqlite::Database database_;
   std::vector<model::BlocklistAnswer> answers_;
   std::optional<sqlite::Statement> rows_;
+  bool more_ = false;
+  std::string domain_;
 };
 
 std::string CompileDelta::path() const {
