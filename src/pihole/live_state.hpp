@@ -122,7 +122,7 @@ class LiveState {
   std::int64_t highest_updated() const;
 
   /// Makes shadow.building a copy of live, which must be what `content` says (else Error{conflict}). Returns when what it
-  /// was made from was checked, if nobody but us has written to that: see LiveContent.
+  /// was made from was checked, if nobody but us has written to that and no compiled set was made again: see LiveContent.
   std::optional<std::int64_t> copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous);
   /// Makes the shadow a whole copy of live as far as the blocklist goes, if it is not yet. Needs the lock.
   void refresh_shadow(const LiveContent& content);
