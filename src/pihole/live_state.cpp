@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 #include <sys/statvfs.h>
 
+#include <utility>
+
 #include "compile_delta.hpp"
 #include "gsync/model/fit.hpp"
 #include "gsync/util/codec.hpp"
@@ -152,10 +154,13 @@ Compiled LiveState::read_compiled_from_copy(const LiveContent& content) {
       return read_compiled(database, shape_of(database));
     } catch (const Error& error) {
       shadow_.discard();
-      distrust_shadow(error);
+      distrust_copy(error);
     }
   };
-  if (shadow_is_copy_of(content.summary.identity, content.rows.mark)) return read([&] { return shadow_.open_reader(); });
+  if (shadow_is_copy_of(content.summary.identity, content.rows.mark)) {
+    copy_is_new_ = false;
+    return read([&] { return shadow_.open_reader(); });
+  }
   CompileDelta delta(shadow_);
   delta.remove_unfinished();
   // Without a version before there is nothing to tell the change from.
@@ -194,6 +199,7 @@ std::optional<std::int64_t> LiveState::copy_live_to_building(const LiveContent& 
   auto have = there ? static_cast<std::uint64_t>(there->size) : 0;
   auto want = static_cast<std::uint64_t>(expected.size) + (1u << 20);
   if (want > have) require_free_space(want - have);
+  copy_is_new_ = !there;
   if (there) {
     if (auto replay = replay_last_publish(content)) return replay->change.sets.empty() ? std::optional(replay->checked) : std::nullopt;
   }
@@ -203,6 +209,7 @@ std::optional<std::int64_t> LiveState::copy_live_to_building(const LiveContent& 
     // Before live is blamed: what could not be used may have been our own old shadow, which is gone now.
     if (!there || (error.code() != ErrorCode::corrupt && error.code() != ErrorCode::io)) throw;
     copy_by_backup(expected, previous);
+    copy_is_new_ = true;
   }
   return std::nullopt;
 }
@@ -272,7 +279,10 @@ void LiveState::write_sets_again(sqlite::Database& database, const Shape& shape,
 }
 
 void LiveState::refresh_shadow(const LiveContent& content) {
-  if (shadow_is_copy_of(content.summary.identity, content.rows.mark)) return;
+  if (shadow_is_copy_of(content.summary.identity, content.rows.mark)) {
+    copy_is_new_ = false;
+    return;
+  }
   CompileDelta(shadow_).remove_unfinished();
   copy_live_to_building(content, replica::Shadow::Previous::reuse);
   finish_copy(content);
@@ -288,9 +298,13 @@ void LiveState::finish_copy(const LiveContent& content) {
   in_books([&] { state_.set_value("shadow", util::encode(ShadowSummary{*shadow, identity.device, identity.inode, content.rows.mark})); });
 }
 
-void LiveState::distrust_shadow(const Error& error) {
+void LiveState::distrust_copy(const Error& error) {
   if (error.code() != ErrorCode::corrupt) throw error;
   shadow_.remove();
+  if (std::exchange(copy_is_new_, false)) {
+    throw Error(ErrorCode::corrupt, fmt::format("{} is damaged: a new copy of it cannot be read ({})", live_.path(), error.what()),
+                "run `pihole -g`, which compiles the blocklist anew, or take a whole database with --full");
+  }
   throw Error(ErrorCode::conflict, fmt::format("our own copy of {} was damaged ({}); it is made anew", live_.path(), error.what()),
               "run it again");
 }

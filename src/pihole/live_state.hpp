@@ -131,9 +131,12 @@ class LiveState {
   /// null when that cannot be made again.
   void published(LiveContent content, const LiveContent* before, const RepeatableChange* change);
 
-  /// What reading the shadow threw. If it says that the shadow is damaged, the shadow is removed, and it is Error{conflict}: live is not to
-  /// be blamed, and the next attempt begins with a new copy.
-  [[noreturn]] void distrust_shadow(const Error& error);
+  /// What reading a copy of live threw. If it says that the copy is damaged, the shadow is removed. It is Error{corrupt} that names live
+  /// where the copy has nothing but what was just read of live; else our own old shadow may be to blame, and it is Error{conflict}: the
+  /// next attempt begins with a new copy.
+  [[noreturn]] void distrust_copy(const Error& error);
+  /// Whether the copy that was made or found last has nothing of an old shadow's.
+  bool copy_is_new() const { return copy_is_new_; }
 
   void set_locked(bool locked) { locked_ = locked; }
 
@@ -158,6 +161,7 @@ class LiveState {
   util::Clock& clock_;
   std::chrono::milliseconds lock_deadline_;
   std::optional<LiveContent> content_;
+  bool copy_is_new_ = false;
   bool locked_ = false;
 };
 

@@ -76,7 +76,7 @@ class ShadowReader final : public model::BlocklistReader {
     try {
       return rows_->next();
     } catch (const Error& error) {
-      state_.distrust_shadow(error);
+      state_.distrust_copy(error);
     }
   }
 
@@ -292,7 +292,7 @@ class LocalNode::Impl {
       try {
         sets = read_blocklist(shadow_.open_reader(), content.shape, whole, answers);
       } catch (const Error& error) {
-        live_state_.distrust_shadow(error);
+        live_state_.distrust_copy(error);
       }
       sets = std::make_unique<ShadowReader>(std::move(sets), live_state_);
     }

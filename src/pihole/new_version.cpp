@@ -45,7 +45,6 @@ void NewVersion::check_blocklist_shrink(const model::Lists& after) {
 
 void NewVersion::make() {
   auto like = target_file();
-  const bool reused = parts_.shadow.identity().has_value();
   try {
     if (change_.whole_copy)
       receive_copy();
@@ -55,7 +54,7 @@ void NewVersion::make() {
   } catch (const Error& error) {
     parts_.shadow.discard();
     // The next attempt starts from a new copy of live, and tells which of the two it is that is damaged.
-    if (reused && !change_.brings_copy()) parts_.live_state.distrust_shadow(error);
+    if (!change_.brings_copy() && !parts_.live_state.copy_is_new()) parts_.live_state.distrust_copy(error);
     throw;
   } catch (...) {
     parts_.shadow.discard();

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include <functional>
 
 #include "support/sql.hpp"
@@ -27,6 +29,14 @@ void replace_table_by_view(const std::string& path) {
           "CREATE VIEW domainlist AS SELECT * FROM hidden WHERE load_extension('/tmp/x') IS NULL");
 }
 
+/// It is read only where compiled domains are.
+void overwrite_index(const std::string& path) {
+  const auto root = number(path, "SELECT rootpage FROM sqlite_master WHERE name = 'idx_gravity'");
+  auto bytes = read_text(path);
+  std::fill_n(bytes.begin() + (root - 1) * 4096, 4096, 'x');
+  write_text(path, bytes);
+}
+
 const std::vector<Damage>& damages() {
   static const std::vector<Damage> all{
       {"Empty", [](const std::string& path) { EXPECT_EQ(::truncate(path.c_str(), 0), 0); }, "is empty"},
@@ -39,6 +49,7 @@ const std::vector<Damage>& damages() {
          write_text(path, bytes);
        },
        "damaged"},
+      {"AnIndexOverwritten", overwrite_index, "damaged"},
       {"OfAnotherProgram",
        [](const std::string& path) {
          ::unlink(path.c_str());
@@ -96,6 +107,22 @@ TEST_F(TwoNodesTest, ADamagedTargetWithABackupIsMendedByAWholeCopy) {
   EXPECT_TRUE(succeeded(nodes.run({"pull", "--full"})));
   EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
   EXPECT_EQ(integrity(nodes.ph2.gravity()), "ok");
+}
+
+TEST_F(TwoNodesTest, DamageThatComesAfterTheCompileWasReadIsTheDatabasesAndNotOurCopys) {
+  TwoNodes nodes;
+  EXPECT_TRUE(succeeded(nodes.run({"pull"})));
+  // In the same file, so that what is remembered of its compile is still believed; the other one's is read anew.
+  overwrite_index(nodes.ph1.gravity());
+  std::filesystem::remove_all(std::filesystem::path(nodes.ph1.gravity()).parent_path() / ".gravity-sync");
+  execute(nodes.ph2.gravity(),
+          "UPDATE gravity SET domain = 'other.example' WHERE rowid = 1;"
+          "UPDATE info SET value = value + 60 WHERE property = 'updated'");
+  const auto told = nodes.run({"pull", "--force"});
+  EXPECT_EQ(told.exit_code, 1) << told.output << told.errors;
+  EXPECT_TRUE(contains(told.errors, "is damaged: a new copy of it cannot be read")) << told.errors;
+  EXPECT_TRUE(contains(told.errors, "pihole -g")) << told.errors;
+  EXPECT_FALSE(contains(told.errors, "our own copy")) << told.errors;
 }
 
 TEST_F(TwoNodesTest, ATriggerThatAPiholeDoesNotHaveIsNeitherRunNorCopied) {
