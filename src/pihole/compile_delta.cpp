@@ -285,7 +285,7 @@ CompileDelta::Keeper::Keeper(CompileDelta delta, model::BlocklistReader& rows, c
   try {
     writer_ = std::make_unique<Writer>(delta_, all_rows, wishes.size());
   } catch (const std::exception&) {
-    // The disk is full: the run will say so, or need not.
+    delta_.remove_unfinished();  // the disk is full: there may be room for what matters
   }
 }
 
@@ -301,6 +301,7 @@ std::optional<model::BlocklistRow> CompileDelta::Keeper::next() {
     writer_->add(row->domain, row->adlist, row->removed);
   } catch (const Error&) {
     writer_.reset();
+    delta_.remove_unfinished();
   }
   return row;
 }
