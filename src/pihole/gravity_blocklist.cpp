@@ -139,7 +139,7 @@ BlocklistWritten write_blocklist(sqlite::Database& database, const Shape& shape,
     if (is_allow(i) && !shape.antigravity)
       throw Error(ErrorCode::incompatible, "this Pi-hole cannot hold allow lists", "update Pi-hole to version 6");
     if (!table) table.emplace(database, is_allow(i) ? "antigravity" : "gravity", written);
-    // A delta starts from what is there, and the caller wished with exactly that.
+    // A delta starts from what is there, which the caller has compared with what is wished with.
     auto& digest = written.sets[ids[i]];
     digest = answers[i].delta && wishes[i].have ? *wishes[i].have : model::SetDigest{};
     table->wish(i, ids[i], !answers[i].delta, digest);

@@ -257,9 +257,23 @@ std::vector<std::int64_t> NewVersion::ids_of(const std::vector<model::BlocklistW
   return ids;
 }
 
+/// A change begins with what is there, which a peer that pushes can only believe to know.
+void NewVersion::require_begun_from(const std::vector<model::BlocklistWish>& wishes, const std::vector<model::BlocklistAnswer>& answers,
+                                    const std::vector<std::int64_t>& ids) const {
+  for (std::size_t i = 0; i < std::min(wishes.size(), answers.size()); ++i) {
+    if (!answers[i].delta) continue;
+    const auto& sets = wishes[i].key.kind == model::kind::allow_list ? after_.compiled.antigravity : after_.compiled.gravity;
+    const auto set = std::ranges::find(sets, ids[i], &CompiledSet::id);
+    if ((set == sets.end() ? model::SetDigest{} : set->rows) != wishes[i].have)
+      throw Error(ErrorCode::conflict, fmt::format("the domains of {} are not those that are changed", model::describe(wishes[i].key)),
+                  "run it again");
+  }
+}
+
 bool NewVersion::write_compiled(sqlite::Database& database, const std::vector<model::BlocklistWish>& wishes,
                                 model::BlocklistReader& reader) {
   const auto ids = ids_of(wishes, database);
+  require_begun_from(wishes, reader.answers(), ids);
   auto written = write_blocklist(database, after_.shape, ids, wishes, reader);
   counts_.adlists_compiled += wishes.size();
   counts_.blocklist_added += written.added;

@@ -35,6 +35,8 @@ class NewVersion {
   std::vector<model::RowChange> begin_with_copy(const model::Lists& after);
   void require_copied(const GravityRows& arrived, const model::Lists& after) const;
   std::vector<std::int64_t> ids_of(const std::vector<model::BlocklistWish>& wishes, sqlite::Database& database) const;
+  void require_begun_from(const std::vector<model::BlocklistWish>& wishes, const std::vector<model::BlocklistAnswer>& answers,
+                          const std::vector<std::int64_t>& ids) const;
   void require_only_lists();
   void write_copied_statistics(sqlite::Database& database);
   void check_blocklist_shrink(const model::Lists& after);

@@ -137,6 +137,41 @@ TEST(Economy, SendsWholeSetsWhereWhatWasKeptDoesNotFit) {
   }
 }
 
+/// A change without a row, from what the peer says to be there.
+class NoRows final : public model::BlocklistReader {
+ public:
+  explicit NoRows(model::BlocklistAnswer answer) : answers_{std::move(answer)} {}
+  const std::vector<model::BlocklistAnswer>& answers() const override { return answers_; }
+  std::optional<model::BlocklistRow> next() override { return std::nullopt; }
+
+ private:
+  std::vector<model::BlocklistAnswer> answers_;
+};
+
+TEST(Economy, DoesNotBelieveAPeerWhatIsThere) {
+  LocalFixture target(pihole("ph2", 7));
+  const auto before = target.node->describe();
+  target.node->lock(soon());
+  const auto blocklist = target.node->blocklist();
+  const auto adlist = std::ranges::find_if(blocklist, [](const auto& a) { return a.rows.count > 0; });
+  ASSERT_NE(adlist, blocklist.end());
+  auto claimed = adlist->rows;
+  claimed.add("only-there.example");
+  model::Change change;
+  change.expected.lists = before.digests.lists;
+  change.expected.blocklist = before.digests.blocklist;
+  change.wishes = {{adlist->key, claimed}};
+  NoRows rows({true, claimed, adlist->statistics});
+  try {
+    target.node->apply(change, &rows, nullptr);
+    ADD_FAILURE() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::conflict) << error.what();
+  }
+  target.node->unlock();
+  EXPECT_EQ(target.node->describe().digests, before.digests);
+}
+
 TEST(Economy, SendsWholeSetsToATargetThatMissedMoreThanWasKept) {
   LocalFixture source(pihole("ph1", 3));
   LocalFixture target(pihole("ph2", 7));

@@ -119,7 +119,7 @@ struct BlocklistWritten {
   std::uint64_t removed = 0;
   std::map<std::int64_t, model::SetDigest> sets;  ///< what each wished adlist has now
 };
-/// Makes the compiled sets of `ids` (by wish; `kinds` says block or allow) what `rows` says, row by row, and writes their statistics.
+/// Makes the compiled sets of `ids` (by wish, whose key says block or allow) what `rows` says, row by row, and writes their statistics.
 /// Error{corrupt} when the rows do not have the digests that their source announced.
 BlocklistWritten write_blocklist(sqlite::Database& database, const Shape& shape, const std::vector<std::int64_t>& ids,
                                  const std::vector<model::BlocklistWish>& wishes, model::BlocklistReader& rows);
