@@ -73,10 +73,11 @@ bool advance(model::BlocklistReader& reader, Held& held) {
 
 }  // namespace
 
-/// Writes the file anew: what is still worth keeping in the old one, and so many `steps`. `rows`: of all sets.
+/// Writes the file anew: what is still worth keeping in the old one, and the steps that lead to sets of `sizes` rows. `rows`: of all sets.
 class CompileDelta::Writer {
  public:
-  Writer(const CompileDelta& delta, std::uint64_t rows, std::size_t steps) : database_(begun(delta)), changes_of_(steps) {
+  Writer(const CompileDelta& delta, std::uint64_t rows, std::vector<std::uint64_t> sizes)
+      : database_(begun(delta)), sizes_(std::move(sizes)), changes_of_(sizes_.size()) {
     database_.write_without_journal();
     transaction_.emplace(database_);
     database_.execute(schema);
@@ -85,20 +86,29 @@ class CompileDelta::Writer {
     insert_.emplace(database_.prepare("INSERT INTO change VALUES (?, ?, ?)"));
   }
   void add(std::string_view domain, std::size_t step, bool removed) {
+    if (!is_worth_it(step)) return;
     ++changes_of_[step];
-    insert_->bind(1, domain).bind(2, first_ + static_cast<std::int64_t>(step)).bind(3, std::int64_t{removed}).run();
-    ++changes_;
+    if (!is_worth_it(step)) return void(++given_up_);
+    insert_->bind(1, domain).bind(2, id_of(step)).bind(3, std::int64_t{removed}).run();
   }
-  void add(std::size_t step, const Step& which) {
+  /// After its rows. False where the whole set is cheaper, and none of them is kept.
+  bool add(std::size_t step, const Step& which) {
+    if (!is_worth_it(step)) {
+      database_.execute(fmt::format("DELETE FROM change WHERE step = {}", id_of(step)));
+      return false;
+    }
     database_.prepare("INSERT INTO step VALUES (?, ?, ?, ?)")
-        .bind(1, first_ + static_cast<std::int64_t>(step))
+        .bind(1, id_of(step))
         .bind_blob(2, util::encode(which.key))
         .bind_blob(3, util::encode(Digests{which.from, which.to}))
-        .bind(4, changes_of_[step])
+        .bind(4, static_cast<std::int64_t>(changes_of_[step]))
         .run();
+    kept_changes_ += changes_of_[step];
+    return true;
   }
+  bool gave_up() const { return given_up_ == sizes_.size(); }
   void commit() { transaction_->commit(); }
-  std::uint64_t changes() const { return changes_; }
+  std::uint64_t kept_changes() const { return kept_changes_; }
 
  private:
   static sqlite::Database begun(const CompileDelta& delta) {
@@ -107,6 +117,9 @@ class CompileDelta::Writer {
     if (!delta.steps().empty()) std::filesystem::copy_file(delta.path(), path);
     return sqlite::Database(path, sqlite::OpenMode::create);
   }
+
+  std::int64_t id_of(std::size_t step) const { return first_ + static_cast<std::int64_t>(step); }
+  bool is_worth_it(std::size_t step) const { return changes_of_[step] <= sizes_[step] / worth_share; }
 
   void forget_oldest(std::uint64_t rows) {
     auto oldest = first_ - kept_steps;
@@ -121,10 +134,12 @@ class CompileDelta::Writer {
 
   sqlite::Database database_;
   std::int64_t first_ = 0;
-  std::vector<std::int64_t> changes_of_;
+  const std::vector<std::uint64_t> sizes_;
+  std::vector<std::uint64_t> changes_of_;
   std::optional<sqlite::Transaction> transaction_;
   std::optional<sqlite::Statement> insert_;
-  std::uint64_t changes_ = 0;
+  std::size_t given_up_ = 0;
+  std::uint64_t kept_changes_ = 0;
 };
 
 class CompileDelta::Reader final : public model::BlocklistReader {
@@ -188,7 +203,7 @@ void CompileDelta::record(const Version& before, const Version& now) noexcept {
     Content new_version(new_database, now.compiled);
     std::vector<Step> steps;
     std::array<std::vector<WholeSet>, 2> sets;
-    std::uint64_t rows = 0;
+    std::vector<std::uint64_t> sizes;
     for (const auto& adlist : new_version.blocklist) {
       const auto* old_state = old_version.find(adlist.key);
       if (old_state == nullptr || old_state->rows == adlist.rows || old_state->rows.count == 0) continue;
@@ -197,10 +212,10 @@ void CompileDelta::record(const Version& before, const Version& now) noexcept {
       steps.push_back({0, adlist.key, old_state->rows, adlist.rows});
       sets[0].push_back({old_version.rows.adlist_ids.at(adlist.key), allow, index});
       sets[1].push_back({new_version.rows.adlist_ids.at(adlist.key), allow, index});
-      rows += adlist.rows.count;
+      sizes.push_back(adlist.rows.count);
     }
     if (steps.empty()) return;
-    Writer writer(*this, new_version.compiled.rows(), steps.size());
+    Writer writer(*this, new_version.compiled.rows(), std::move(sizes));
     auto before_rows = read_blocklist(std::move(old_database), old_version.shape, sets[0], {});
     auto now_rows = read_blocklist(std::move(new_database), new_version.shape, sets[1], {});
     std::vector<model::SetDigest> read_before(steps.size());
@@ -219,7 +234,7 @@ void CompileDelta::record(const Version& before, const Version& now) noexcept {
         more_b = advance(*now_rows, b);
         continue;
       }
-      if (writer.changes() >= rows / worth_share) throw Error(ErrorCode::refused, "the whole sets are cheaper");
+      if (writer.gave_up()) throw Error(ErrorCode::refused, "the whole sets are cheaper");
       bool removed = more_a && (!more_b || a < b);
       const auto& row = removed ? a : b;
       writer.add(row.domain, row.adlist, removed);
@@ -283,7 +298,9 @@ CompileDelta::Keeper::Keeper(CompileDelta delta, model::BlocklistReader& rows, c
   const auto& answers = rows.answers();
   if (answers.size() != wishes.size() || !std::ranges::any_of(answers, &model::BlocklistAnswer::delta)) return;
   try {
-    writer_ = std::make_unique<Writer>(delta_, all_rows, wishes.size());
+    std::vector<std::uint64_t> sizes;
+    for (const auto& answer : answers) sizes.push_back(answer.rows.count);
+    writer_ = std::make_unique<Writer>(delta_, all_rows, std::move(sizes));
   } catch (const std::exception&) {
     delta_.remove_unfinished();  // the disk is full: there may be room for what matters
   }
@@ -312,11 +329,11 @@ std::optional<std::uint64_t> CompileDelta::Keeper::finish() noexcept {
     bool all = true;
     for (std::size_t i = 0; i < wishes_.size(); ++i) {
       const auto& answer = answers()[i];
-      all = all && answer.delta;
-      if (answer.delta) writer_->add(i, {0, wishes_[i].key, wishes_[i].have.value_or(model::SetDigest{}), answer.rows});
+      const bool kept = answer.delta && writer_->add(i, {0, wishes_[i].key, wishes_[i].have.value_or(model::SetDigest{}), answer.rows});
+      all = all && kept;
     }
     writer_->commit();
-    const auto changes = writer_->changes();
+    const auto changes = writer_->kept_changes();
     writer_.reset();
     delta_.finish();
     if (all) return changes;

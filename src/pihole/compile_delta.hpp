@@ -65,7 +65,7 @@ class CompileDelta::Keeper final : public model::BlocklistReader {
 
   const std::vector<model::BlocklistAnswer>& answers() const override { return rows_.answers(); }
   std::optional<model::BlocklistRow> next() override;
-  /// After the last row, if they led where they should. How many were kept; nullopt when they were not, or when some of the sets came
+  /// After the last row, if they led where they should. How many were kept; nullopt when some were not, or when some of the sets came
   /// whole.
   std::optional<std::uint64_t> finish() noexcept;
 

@@ -71,6 +71,19 @@ TEST_F(CompileDeltaTest, IsNoneWhereMostHasChanged) {
   EXPECT_TRUE(delta_.steps().empty());
 }
 
+TEST_F(CompileDeltaTest, IsOfTheAdlistsOfWhichMostHasNotChanged) {
+  for (const auto* version : {"before.db", "now.db"})
+    open(file(version))
+        .execute(
+            "INSERT INTO adlist (id, address) VALUES (900, 'https://other.example/list');"
+            "INSERT INTO gravity (domain, adlist_id) SELECT 'other-' || domain, 900 FROM gravity WHERE rowid BETWEEN 11 AND 30");
+  open(file("now.db")).execute("UPDATE gravity SET domain = 'new-' || domain WHERE adlist_id = 900");
+  delta_.record({file("before.db"), std::nullopt}, {file("now.db"), std::nullopt});
+  ASSERT_EQ(delta_.steps().size(), 1u);
+  EXPECT_EQ(changes(), expected());
+  EXPECT_EQ(open(file(".gravity-sync/delta.db")).query_int("SELECT count(*) FROM change"), 2);
+}
+
 TEST_F(CompileDeltaTest, StaysAsItIsWhereAFileIsMissing) {
   delta_.record({file("before.db"), std::nullopt}, {file("now.db"), std::nullopt});
   delta_.record({file("absent.db"), std::nullopt}, {file("now.db"), std::nullopt});
