@@ -181,7 +181,12 @@ bool LiveState::shadow_is_copy_of(const replica::Identity& identity, const Compi
          shadow_.identity() == known->shadow;
 }
 
-void LiveState::require_free_space(std::uint64_t bytes) {
+void LiveState::require_room(std::uint64_t bytes, replica::Shadow::Previous previous) {
+  constexpr std::uint64_t margin = 1u << 20;
+  const auto there = previous == replica::Shadow::Previous::reuse ? shadow_.identity() : std::nullopt;
+  const auto have = there ? static_cast<std::uint64_t>(there->size) : 0;
+  if (bytes + margin <= have) return;
+  bytes += margin - have;
   struct statvfs fs {};
   if (::fstatvfs(shadow_.directory(), &fs) != 0) return;
   auto free = std::uint64_t{fs.f_bavail} * fs.f_frsize;
@@ -195,10 +200,8 @@ void LiveState::require_free_space(std::uint64_t bytes) {
 
 std::optional<std::int64_t> LiveState::copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous) {
   const auto& expected = content.summary.identity;
-  auto there = previous == replica::Shadow::Previous::reuse ? shadow_.identity() : std::nullopt;
-  auto have = there ? static_cast<std::uint64_t>(there->size) : 0;
-  auto want = static_cast<std::uint64_t>(expected.size) + (1u << 20);
-  if (want > have) require_free_space(want - have);
+  const bool there = previous == replica::Shadow::Previous::reuse && shadow_.identity();
+  require_room(static_cast<std::uint64_t>(expected.size), previous);
   copy_is_new_ = !there;
   if (there) {
     if (auto replay = replay_last_publish(content)) return replay->change.sets.empty() ? std::optional(replay->checked) : std::nullopt;

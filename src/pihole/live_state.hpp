@@ -121,6 +121,8 @@ class LiveState {
   /// The highest info.updated that live ever had, as far as we know.
   std::int64_t highest_updated() const;
 
+  /// Error{no_space} where there is no room for a shadow.building of so many bytes.
+  void require_room(std::uint64_t bytes, replica::Shadow::Previous previous);
   /// Makes shadow.building a copy of live, which must be what `content` says (else Error{conflict}). Returns when what it
   /// was made from was checked, if nobody but us has written to that and no compiled set was made again: see LiveContent.
   std::optional<std::int64_t> copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous);
@@ -151,7 +153,6 @@ class LiveState {
   std::optional<Replay> replay_last_publish(const LiveContent& content);
   void write_sets_again(sqlite::Database& database, const Shape& shape, const std::vector<RepeatableChange::Set>& sets);
   bool shadow_is_copy_of(const replica::Identity& identity, const CompileMark& mark);
-  void require_free_space(std::uint64_t bytes);
   void remember(const LiveContent& content);
 
   const Installation& installation_;

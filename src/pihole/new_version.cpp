@@ -389,6 +389,7 @@ CheckedDatabase NewVersion::take_copy() {
   // Known before a byte has come, so that rows can be asked for instead.
   if (!change_.copied.empty() && change_.copy_schema != digest_of_schema(schema))
     throw Error(ErrorCode::incompatible, "the source's database has another schema than this Pi-hole's");
+  parts_.live_state.require_room(change_.copy_bytes, replica::Shadow::Previous::reuse);
   parts_.shadow.begin();
   const auto raw = receive_bytes();  // closed after the connections that are opened below
   const util::WriteBack writing(raw.get());
