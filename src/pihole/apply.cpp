@@ -311,6 +311,7 @@ class Apply {
         return false;
       case config::FtlFailure::undo:
         take_back(what);
+        return false;
       case config::FtlFailure::restart:
         report_.warnings.push_back(what + "; it was restarted");
         return restart_ftl(parts_, util::Deadline::in(restart_deadline), report_.warnings) &&
@@ -329,8 +330,15 @@ class Apply {
                        parts_.installation.dns_port);
   }
 
-  [[noreturn]] void take_back(const std::string& what) {
-    publication_->revert();
+  /// Error{timeout}, or a warning where it could not be done.
+  void take_back(const std::string& what) {
+    try {
+      publication_->revert();
+    } catch (const Error& error) {
+      report_.warnings.push_back(
+          fmt::format("{}; the old database was not put back ({}): `gravity-sync undo` brings its lists back", what, error.what()));
+      return;
+    }
     pending_.forget();
     // Its poll does not notice that info.updated is lower again.
     have_ftl_reload();

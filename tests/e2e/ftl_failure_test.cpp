@@ -1,7 +1,12 @@
+#include <sys/stat.h>
+
 #include <chrono>
+#include <future>
+#include <thread>
 
 #include "support/dns_probe.hpp"
 #include "support/ftl_process.hpp"
+#include "support/sql.hpp"
 #include "support/two_nodes_test.hpp"
 
 // What is said and done when FTL does not take the new database, or does not come back.
@@ -11,6 +16,11 @@ namespace {
 
 /// A second for FTL, and what a loaded machine and an sshd under sanitizers take.
 constexpr std::chrono::seconds within{40};
+
+ino_t inode(const std::string& path) {
+  struct stat st {};
+  return ::stat(path.c_str(), &st) == 0 ? st.st_ino : 0;
+}
 
 class FtlFailure : public TwoNodesTest {
  protected:
@@ -77,6 +87,29 @@ TEST_F(FtlFailure, ANewDatabaseThatFtlDoesNotTakeIsTakenBackWhenUndoIsConfigured
   FtlProcess healthy(nodes.ph2);
   EXPECT_TRUE(succeeded(nodes.run({"pull"})));
   EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+}
+
+TEST_F(FtlFailure, ANewDatabaseThatCannotBeTakenBackIsReported) {
+  TwoNodes nodes;
+  nodes.ph2.set_sync_lines("ftl_deadline_seconds = 4\non_ftl_failure = \"undo\"");
+  FtlProcess ftl(nodes.ph2, deaf());
+  deny(nodes.ph1, "new.example");
+  const auto before = inode(nodes.ph2.gravity());
+  std::promise<void> ended;
+  std::thread writer([&, end = ended.get_future()] {
+    const auto deadline = std::chrono::steady_clock::now() + within;
+    while (inode(nodes.ph2.gravity()) == before && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    Sql sql(nodes.ph2.gravity());
+    sql.execute("BEGIN IMMEDIATE");
+    end.wait_for(within);
+  });
+  const auto [result, took] = pull(nodes);
+  ended.set_value();
+  writer.join();
+  EXPECT_TRUE(contains(result.errors, "did not take the new database within 4 s; the old database was not put back")) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "gravity-sync undo")) << "what to do: " << result.errors;
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_TRUE(contains(nodes.run({"history"}).output, "was not put back"));
 }
 
 TEST_F(FtlFailure, AnFtlThatDoesNotReloadIsRestartedWhenThatIsConfigured) {
