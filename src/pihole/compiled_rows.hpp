@@ -1,10 +1,13 @@
 #pragma once
+#include <fmt/core.h>
+
 #include <cstdint>
 #include <map>
 #include <string_view>
 #include <vector>
 
 #include "gsync/pihole/gravity.hpp"
+#include "gsync/util/error.hpp"
 
 namespace gsync::pihole {
 
@@ -25,13 +28,18 @@ class CompiledRows {
   std::string_view domain_;
 };
 
-/// Adds such rows up by adlist, in that order.
+/// Adds such rows up by adlist, in that order. A database that a peer sends may name any number of them, and what is remembered of each
+/// takes memory.
 class CompiledSums {
  public:
+  static constexpr std::size_t most_adlists = 65'536;  // as many as can be wished for
+
   /// `again`: domain and adlist are those of the row before. The schema allows a row to be there twice, and it means nothing.
   void add(std::string_view domain, std::int64_t adlist, bool again) {
     if (again) return;
     if (set_ == nullptr || adlist != adlist_) set_ = &sets_[adlist];
+    if (sets_.size() > most_adlists)
+      throw Error(ErrorCode::corrupt, fmt::format("there are domains of more than {} adlists", most_adlists));
     adlist_ = adlist;
     set_->add(domain);
   }

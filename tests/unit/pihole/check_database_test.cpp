@@ -172,6 +172,16 @@ TEST_F(CheckDatabase, AddsTheCompiledSetsUpAsTheyAreReadElsewhere) {
   expect_as_read();
 }
 
+TEST_F(CheckDatabase, AddsNoMoreSetsUpThanCanBeMeant) {
+  Sql(file()).execute(
+      "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 70000)"
+      "INSERT INTO gravity (domain, adlist_id) SELECT 'n' || i || '.example', i FROM n");
+  EXPECT_EQ(check(), "ok");
+  auto open = [this] { return sqlite::Database(file(), sqlite::OpenMode::read_only); };
+  EXPECT_THROW(check_database(open, AlsoRead::compiled), Error);
+  EXPECT_THROW(compiled(file()), Error);
+}
+
 TEST_F(CheckDatabase, TakesAnIndexOfAnyName) {
   test::execute(file(), R"(DROP INDEX idx_gravity; CREATE INDEX "a ""b"" c" ON gravity (domain, adlist_id))");
   EXPECT_EQ(check(), "ok");
