@@ -25,7 +25,9 @@ void each_row(sqlite::Database& database, const std::string& sql, int key_column
     for (int i = 0; i < key_columns; ++i) statement.bind(i + 1, key[static_cast<std::size_t>(i)]);
     if (pacer != nullptr) pacer->begin_after_writers(database);
     more = false;
-    while (statement.step()) {
+    for (bool first = true; statement.step(); first = false) {
+      // What came before was waiting for a writer, perhaps for seconds, and with no lock.
+      if (first && pacer != nullptr) pacer->begin();
       for (int i = 0; i < key_columns; ++i) key[static_cast<std::size_t>(i)] = statement.integer(i);
       row(statement);
       if (pacer != nullptr && pacer->step_is_over()) {

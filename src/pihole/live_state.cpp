@@ -69,6 +69,7 @@ std::optional<std::string> LiveState::damage() {
   if (!header) return fmt::format("{} is not an SQLite database", live_.path());
   auto expected = std::uint64_t{header->pages} * header->page_size;
   if (expected > static_cast<std::uint64_t>(identity->size)) {
+    if (live_.identity() != identity) return std::nullopt;  // a commit made it longer between the two looks
     return fmt::format("{} is truncated: it has {} of {} bytes", live_.path(), identity->size, expected);
   }
   return std::nullopt;

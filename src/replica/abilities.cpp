@@ -6,6 +6,7 @@
 #include <array>
 #include <string>
 
+#include "gsync/util/error.hpp"
 #include "gsync/util/file_ops.hpp"
 #include "gsync/util/text.hpp"
 #include "lease.hpp"
@@ -17,14 +18,15 @@ class TwoFiles {
  public:
   TwoFiles(util::FileOps& files, int directory) : directory_(directory) {
     const auto unique = util::random_hex(6);
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      names[i] = "try." + unique + "." + std::to_string(i);
-      opened[i] = files.open_at(directory, names[i], O_RDWR | O_CREAT | O_EXCL, 0600);
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] = "try." + unique + "." + std::to_string(i);
+    try {
+      for (std::size_t i = 0; i < names.size(); ++i) opened[i] = files.open_at(directory, names[i], O_RDWR | O_CREAT | O_EXCL, 0600);
+    } catch (const Error&) {
+      remove();
+      throw;
     }
   }
-  ~TwoFiles() {
-    for (const auto& name : names) ::unlinkat(directory_, name.c_str(), 0);
-  }
+  ~TwoFiles() { remove(); }
   TwoFiles(const TwoFiles&) = delete;
   TwoFiles& operator=(const TwoFiles&) = delete;
 
@@ -32,6 +34,9 @@ class TwoFiles {
   std::array<util::Fd, 2> opened;
 
  private:
+  void remove() noexcept {
+    for (const auto& name : names) ::unlinkat(directory_, name.c_str(), 0);
+  }
   int directory_;
 };
 

@@ -17,22 +17,29 @@ constexpr const char* previous_name = "shadow.previous";
 constexpr auto revert_deadline = std::chrono::seconds(5);
 constexpr auto unwatched_wait = std::chrono::milliseconds(2'500);
 
+/// What a writer that died has left, for the next reader to play back. A living one holds RESERVED as long as its journal is there.
+void require_no_left_journal(const LiveFile& live, int fd) {
+  const auto name = live.name() + "-journal";
+  auto left = [&] { return !sqlite::writer_is_active(fd) && sqlite::journal_is_hot(live.directory(), name.c_str()); };
+  if (left() && left())
+    throw Error(ErrorCode::busy,
+                fmt::format("{}-journal is what an interrupted write has left; pihole-FTL plays it back when it next uses the database",
+                            live.path()),
+                "if it stays, restart pihole-FTL");
+}
+
 /// Step 2. A writer is done in milliseconds; waiting for it beats planning again.
 sqlite::WriterLock keep_writers_off(const LiveFile& live, int fd, util::Clock& clock, util::Deadline deadline) {
   std::optional<sqlite::WriterLock> lock;
-  while (!(lock = sqlite::WriterLock::try_acquire(fd))) {
+  // Before RESERVED is ours: with it, a reader would take the journal for a living writer's, and read what was half written.
+  for (require_no_left_journal(live, fd); !(lock = sqlite::WriterLock::try_acquire(fd)); require_no_left_journal(live, fd)) {
     if (deadline.passed()) {
       throw Error(ErrorCode::busy, fmt::format("another program keeps {} locked for writing", live.path()), "try again later");
     }
     clock.sleep(std::chrono::milliseconds(5));
   }
-  // We hold RESERVED, so no living writer owns a journal that is still there: it is what a crashed one left.
-  if (sqlite::journal_is_hot(live.directory(), (live.name() + "-journal").c_str())) {
-    throw Error(ErrorCode::busy,
-                fmt::format("{}-journal is what an interrupted write has left; pihole-FTL plays it back when it next uses the database",
-                            live.path()),
-                "if it stays, restart pihole-FTL");
-  }
+  // Of a writer that died in between; we hold RESERVED ourselves.
+  require_no_left_journal(live, fd);
   return std::move(*lock);
 }
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 
@@ -48,6 +49,9 @@ bool writer_is_about(Database& database) {
 /// A step leaves its pages in the destination's cache, so that the source is locked while they are read and not while they are written.
 void write_out(const Database& destination) {
   const int code = sqlite3_db_cacheflush(destination.handle());
+  // It does not tell the connection, so only the system knows a quota.
+  if (const int error = errno; (code & 0xff) == SQLITE_IOERR && (error == EDQUOT || error == ENOSPC))
+    throw_errno(error, fmt::format("{}: cannot write the copy", destination.path()), "free some space on that filesystem");
   if (code != SQLITE_OK) fail(code, destination.handle(), destination.path(), "write the copy");
 }
 
@@ -87,6 +91,7 @@ void backup(Database& source, Database& destination, const Pace& pace, util::Clo
     auto elapsed = pacer.elapsed();
     if (code == SQLITE_DONE) break;
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY && (code & 0xff) != SQLITE_LOCKED) {
+      sqlite3_backup_finish(copy.release());  // which tells the destination what it was
       fail(code, destination.handle(), source.path(), fmt::format("copy the database to {}", destination.path()));
     }
     if (deadline.passed()) {

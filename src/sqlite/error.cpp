@@ -9,7 +9,9 @@
 namespace gsync::sqlite {
 
 void fail(int code, sqlite3* database, const std::string& path, std::string_view step) {
-  const char* words = database != nullptr ? sqlite3_errmsg(database) : sqlite3_errstr(code);
+  // Not everything that fails tells the connection.
+  const bool told = database != nullptr && sqlite3_errcode(database) != SQLITE_OK;
+  const char* words = told ? sqlite3_errmsg(database) : sqlite3_errstr(code);
   auto what = fmt::format("{}: cannot {}: {}", path, step, words);
   switch (code) {
     case SQLITE_READONLY_ROLLBACK:

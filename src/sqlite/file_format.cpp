@@ -67,7 +67,19 @@ std::optional<FileHeader> read_header(int fd) {
   return result;
 }
 
+bool writer_is_active(int fd) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = reserved_byte;
+  lock.l_len = 1;
+  if (::fcntl(fd, F_OFD_GETLK, &lock) != 0) throw_errno(errno, "cannot ask for the lock of the live database");
+  return lock.l_type != F_UNLCK;
+}
+
 std::optional<WriterLock> WriterLock::try_acquire(int fd) {
+  // First without a lock of our own, which would fail a writer's commit that comes in that moment.
+  if (writer_is_active(fd)) return std::nullopt;
   // A reader passes by PENDING so that it cannot starve a writer who waits there; we do the same.
   if (!set_lock(fd, F_RDLCK, pending_byte, 1)) return std::nullopt;
   bool shared = set_lock(fd, F_RDLCK, shared_first, shared_size);

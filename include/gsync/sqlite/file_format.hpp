@@ -18,6 +18,9 @@ struct FileHeader {
 /// nullopt when the file is shorter than a header or does not begin with SQLite's magic. Error{io}.
 std::optional<FileHeader> read_header(int fd);
 
+/// Whether another than this descriptor holds RESERVED: somebody writes. Takes no lock.
+bool writer_is_active(int fd);
+
 /// SQLite's lock bytes, taken with open-file-description locks: they stand against the POSIX locks of every other process, and closing another descriptor of the file in this
 /// process does not drop them. While it lives readers read on, and nobody can begin or finish writing. Released with the object. The descriptor must be
 /// open for reading and writing and outlive it.
