@@ -21,6 +21,7 @@ constexpr auto writer_deadline = std::chrono::seconds(5);  // a writer that keep
 constexpr auto poll_time = std::chrono::seconds(3);        // FTL looks at info.updated once a second
 constexpr auto restart_deadline = std::chrono::seconds(30);
 constexpr auto record_deadline = std::chrono::seconds(30);
+constexpr const char* damaged_name = "damaged.db";
 
 class Apply {
  public:
@@ -180,9 +181,8 @@ class Apply {
     try {
       if (auto why = parts_.live.wal_mode()) throw Error(ErrorCode::refused, *why);
       ftl_was_running_ = ftl_.serves();
-      if (before_) {
-        publication_.emplace(parts_.live, parts_.shadow, before_->summary.identity, hooks(), parts_.clock,
-                             util::Deadline::in(writer_deadline));
+      if (const auto replaced = before_ ? before_->summary.identity : damaged_file()) {
+        publication_.emplace(parts_.live, parts_.shadow, *replaced, hooks(), parts_.clock, util::Deadline::in(writer_deadline));
         report_.publish_microseconds = publication_->held().count();
         if (!publication_->durable()) {
           report_.warnings.push_back(fmt::format("{} could not be brought to the disk: after a power cut the old lists may be back",
@@ -193,7 +193,7 @@ class Apply {
               "this filesystem cannot exchange two files in one step; the database was renamed over the old one instead");
         }
       } else {
-        replace_damaged();
+        publish_where_no_file_is();
       }
     } catch (...) {
       pending_.forget();
@@ -202,34 +202,55 @@ class Apply {
     report_.published = true;
   }
 
-  /// There is no database whose readers or writers could be disturbed; what is there is kept under a name of ours.
-  void replace_damaged() {
-    constexpr const char* damaged = "damaged.db";
+  /// FTL may serve what we call damaged, and people may edit it.
+  std::optional<replica::Identity> damaged_file() {
+    try {
+      return parts_.live.identity();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::corrupt) throw;
+      return std::nullopt;  // no file
+    }
+  }
+
+  /// Nobody reads or writes there. What stands in the way is kept under a name of ours.
+  void publish_where_no_file_is() {
     auto& files = parts_.live.files();
     const auto ours = parts_.shadow.directory();
     const auto theirs = parts_.live.directory();
     const bool there = files.stat_at(theirs, parts_.live.name()).has_value();
+    // FTL would play the journal of a database that has gone into ours.
+    const auto journal = parts_.live.name() + "-journal";
+    if (files.stat_at(theirs, journal)) {
+      files.rename_at(theirs, journal, ours, std::string(damaged_name) + "-journal");
+      files.sync(theirs);
+    }
     try {
       const bool exchanged = there && files.exchange_at(ours, replica::Shadow::name, theirs, parts_.live.name());
       if (!exchanged) {
-        files.unlink_at(ours, damaged);
-        if (there) files.link_at(theirs, parts_.live.name(), ours, damaged);
+        files.unlink_at(ours, damaged_name);
+        if (there) files.link_at(theirs, parts_.live.name(), ours, damaged_name);
         files.rename_at(ours, replica::Shadow::name, theirs, parts_.live.name());
       }
     } catch (const Error&) {
       // What has failed may have happened all the same.
       if (parts_.live.identity() != version_->content().summary.identity) throw;
     }
-    after_publishing("the damaged database could not be put aside", [&] {
-      if (files.stat_at(ours, replica::Shadow::name)) files.rename_at(ours, replica::Shadow::name, ours, damaged);
-      files.sync(theirs);
-      files.sync(ours);
-    });
-    if (there) {
-      report_.warnings.push_back(
-          fmt::format("the damaged database was kept as {}/{}", parts_.shadow.path().substr(0, parts_.shadow.path().rfind('/')), damaged));
-    }
+    after_publishing("the damaged database could not be put aside", [&] { put_damaged_aside(); });
+    if (there) say_where_damaged_is();
     have_ftl_reload();
+  }
+
+  void put_damaged_aside() {
+    auto& files = parts_.live.files();
+    const auto ours = parts_.shadow.directory();
+    if (files.stat_at(ours, replica::Shadow::name)) files.rename_at(ours, replica::Shadow::name, ours, damaged_name);
+    files.sync(parts_.live.directory());
+    files.sync(ours);
+  }
+
+  void say_where_damaged_is() {
+    const auto directory = parts_.shadow.path().substr(0, parts_.shadow.path().rfind('/'));
+    report_.warnings.push_back(fmt::format("the damaged database was kept as {}/{}", directory, damaged_name));
   }
 
   // --- FTL
@@ -238,7 +259,7 @@ class Apply {
 
   void look_after_ftl() {
     const auto deadline = parts_.config.sync.ftl_deadline;
-    if (publication_) {
+    if (publication_ && before_) {
       bool closed = publication_->wait_until_old_is_closed(
           util::Deadline::in(signalled_ ? deadline : std::min<std::chrono::milliseconds>(deadline, poll_time)));
       if (!closed && !signalled_) {
@@ -253,19 +274,33 @@ class Apply {
         old_is_shadow_ = publication_->keep_old();
         if (!old_is_shadow_) read_late_edits();
       });
-    } else if (!signalled_ && (ftl_.pid() || ftl_.may_be_hidden())) {
-      // What FTL could not read had no info.updated for it either.
-      parts_.clock.sleep(poll_time);
-      have_poll_look_again();
+    } else {
+      if (publication_)
+        replace_damaged(util::Deadline::in(signalled_ ? deadline : std::min<std::chrono::milliseconds>(deadline, poll_time)));
+      if (!signalled_ && (ftl_.pid() || ftl_.may_be_hidden())) {
+        // What FTL could not read had no info.updated for it either.
+        parts_.clock.sleep(poll_time);
+        have_poll_look_again();
+      }
     }
     if (!ftl_answers()) ftl_does_not_answer();
     publication_.reset();
   }
 
+  /// Once nobody reads it any more, or not for a while.
+  void replace_damaged(util::Deadline deadline) {
+    after_publishing("the damaged database could not be put aside", [&] {
+      publication_->wait_until_old_is_closed(deadline);
+      put_damaged_aside();
+      publication_.reset();
+    });
+    say_where_damaged_is();
+  }
+
   /// FTL's poll came by, and did not take what was published.
   void have_poll_look_again() {
     if (parts_.installation.generation == Generation::v5) return;  // it has no poll
-    if (publication_ && !publication_->watchable() && before_->rows.mark.updated != 0)
+    if (publication_ && !publication_->watchable() && before_ && before_->rows.mark.updated != 0)
       return;  // nobody tells, and there is no reason to think so
     try {
       raised_ =
@@ -342,6 +377,8 @@ class Apply {
     pending_.forget();
     // Its poll does not notice that info.updated is lower again.
     have_ftl_reload();
+    // Until then a writer's journal of the one that is live again would look like that of the one that FTL still reads.
+    after_publishing("", [&] { publication_->wait_until_old_is_closed(util::Deadline::in(parts_.config.sync.ftl_deadline)); });
     throw Error(ErrorCode::timeout, what + "; the old database was put back",
                 "see what FTL does: pihole tail-log, /var/log/pihole/FTL.log");
   }

@@ -109,6 +109,44 @@ TEST_F(TwoNodesTest, ADamagedTargetWithABackupIsMendedByAWholeCopy) {
   EXPECT_EQ(integrity(nodes.ph2.gravity()), "ok");
 }
 
+/// As a power cut in mid-commit leaves it, with the database of before.
+void leave_hot_journal(const std::string& path) {
+  Sql writer(path);
+  writer.execute("PRAGMA cache_size = 2; BEGIN IMMEDIATE; UPDATE gravity SET domain = 'x' || domain");
+  std::filesystem::copy_file(path + "-journal", path + ".kept");
+  writer.execute("ROLLBACK");
+  std::filesystem::rename(path + ".kept", path + "-journal");
+}
+
+TEST_F(TwoNodesTest, TheJournalOfADatabaseThatHasGoneIsNotPlayedIntoTheNewOne) {
+  TwoNodesOptions options;
+  options.ph2.backups = true;
+  TwoNodes nodes(options);
+  leave_hot_journal(nodes.ph2.gravity());
+  std::filesystem::remove(nodes.ph2.gravity());
+  EXPECT_TRUE(succeeded(nodes.run({"pull", "--full"})));
+  EXPECT_EQ(integrity(nodes.ph2.gravity()), "ok");
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(nodes.ph2.gravity()).parent_path() / ".gravity-sync/damaged.db-journal"));
+}
+
+TEST_F(TwoNodesTest, ADamagedDatabaseThatIsWrittenToIsNotExchangedMeanwhile) {
+  TwoNodesOptions options;
+  options.ph2.backups = true;
+  TwoNodes nodes(options);
+  overwrite_index(nodes.ph2.gravity());
+  {
+    Sql writer(nodes.ph2.gravity());
+    writer.execute("BEGIN IMMEDIATE; INSERT INTO domainlist (type, domain) VALUES (1, 'half.example')");
+    const auto told = nodes.run({"pull", "--full", "--force"});
+    EXPECT_NE(told.exit_code, 0) << told.output;
+    EXPECT_TRUE(contains(told.errors, "locked for writing")) << told.errors;
+    writer.execute("COMMIT");
+  }
+  EXPECT_TRUE(succeeded(nodes.run({"pull", "--full", "--force"})));
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+}
+
 TEST_F(TwoNodesTest, DamageThatComesAfterTheCompileWasReadIsTheDatabasesAndNotOurCopys) {
   TwoNodes nodes;
   EXPECT_TRUE(succeeded(nodes.run({"pull"})));

@@ -1,6 +1,8 @@
 #include <sys/stat.h>
 
+#include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <future>
 #include <thread>
 
@@ -163,6 +165,38 @@ TEST_F(FtlFailure, TheOldDatabaseComesBackWhenFtlHangsAndUndoIsConfigured) {
   EXPECT_TRUE(contains(result.errors, "does not answer DNS questions")) << result.errors;
   EXPECT_TRUE(contains(result.errors, "the old database was put back")) << result.errors;
   EXPECT_TRUE(content_of(nodes.ph2.gravity()) == before);
+}
+
+TEST_F(FtlFailure, WhatWasTakenBackIsKeptFromWritersWhileFtlStillReadsIt) {
+  TwoNodes nodes;
+  nodes.ph2.set_sync_lines("ftl_deadline_seconds = 3\non_ftl_failure = \"undo\"");
+  FtlProcess ftl(nodes.ph2, hanging());
+  const auto before = inode(nodes.ph2.gravity());
+  const auto shadow = std::filesystem::path(nodes.ph2.gravity()).parent_path() / ".gravity-sync/shadow.db";
+  std::atomic<bool> ended = false;
+  std::chrono::steady_clock::duration kept{};
+  std::thread writer([&] {
+    auto wait = [&](auto condition) {
+      while (!condition() && !ended) std::this_thread::yield();
+    };
+    wait([&] { return inode(nodes.ph2.gravity()) != before; });
+    wait([&] { return inode(nodes.ph2.gravity()) == before; });
+    const auto start = std::chrono::steady_clock::now();
+    wait([&] {
+      try {
+        Sql(shadow.string(), Sql::Mode::read_write, std::chrono::seconds(0)).execute("BEGIN IMMEDIATE; ROLLBACK");
+        return true;
+      } catch (const std::exception&) {
+        return false;
+      }
+    });
+    kept = std::chrono::steady_clock::now() - start;
+  });
+  const auto result = pull(nodes).result;
+  ended = true;
+  writer.join();
+  EXPECT_TRUE(contains(result.errors, "the old database was put back")) << result.errors;
+  EXPECT_GE(kept, std::chrono::seconds(2)) << "FTL hangs with it for longer than it is waited for";
 }
 
 TEST_F(FtlFailure, AnFtlThatDoesNotRunIsNoFailure) {
