@@ -109,6 +109,7 @@ Supervisor::Supervisor(const SupervisorParts& parts)
 void Supervisor::run() {
   say(Level::info, "started", fmt::format("gravity-sync {} serves {} with {} peer(s)", parts_.software, parts_.name, workers_.size()));
   notify("READY=1");
+  tell_manager(steady_clock::now());  // the watchdog's time runs from here, and nothing may happen for longer
   util::give_memory_back();
   while (!(stopping_ && all_ended())) turn();
   say(Level::info, "stopped", "stopped");
@@ -191,7 +192,10 @@ void Supervisor::act_on_changes(Time now) {
   if (stopping_) return;
   if (now >= next_look_) {
     next_look_ = now + config_.daemon.interval;
-    if (!debounce_.due() && watcher_.differs()) debounce_.note(now - config_.daemon.debounce);
+    if (!debounce_.due() && watcher_.differs()) {
+      looks_other_ = true;
+      debounce_.note(now - config_.daemon.debounce);
+    }
   }
   if (!debounce_.take(now)) return;
   gravity_running_ = pihole::gravity_is_running(parts_.installation);
@@ -202,7 +206,8 @@ void Supervisor::act_on_changes(Time now) {
     return;
   }
   debounce_ = Debounce(config_.daemon.debounce, config_.daemon.debounce_limit);
-  if (!watcher_.differs()) return;
+  const bool differs = watcher_.differs();
+  if (!std::exchange(looks_other_, false) && !differs) return;
   ++changes_;
   tell_all({Order::Kind::changed, 0});
 }

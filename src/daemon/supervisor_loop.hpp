@@ -105,6 +105,7 @@ class Supervisor {
   std::string config_error_;
   std::optional<milliseconds> watchdog_ = watchdog_interval();
   std::optional<Time> next_watchdog_;
+  bool looks_other_ = false;  ///< the look at the interval saw what nothing has told us of, and nobody was told yet
   std::string manager_text_;
   std::string metrics_;
   bool metrics_failed_ = false;

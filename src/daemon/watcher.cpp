@@ -38,7 +38,7 @@ void Watcher::watch() {
   for (const auto& [directory, names] : names_) {
     const int watch = ::inotify_add_watch(fd_.get(), directory.c_str(), what_counts);
     if (watch >= 0) {
-      directories_[watch] = directory;
+      watched_[watch].insert(names.begin(), names.end());  // several directories of ours may be one
     } else if (errno != ENOENT && errno != ENOTDIR) {
       throw_errno(errno, fmt::format("cannot watch {} for changes", directory));
     }
@@ -62,8 +62,8 @@ bool Watcher::take() {
       // Events were lost, or the directory went: look.
       if (event.mask & (IN_Q_OVERFLOW | IN_IGNORED)) concerns = true;
       if (event.len == 0) continue;
-      const auto directory = directories_.find(event.wd);
-      if (directory != directories_.end() && names_.at(directory->second).contains(name)) concerns = true;
+      const auto names = watched_.find(event.wd);
+      if (names != watched_.end() && names->second.contains(name)) concerns = true;
     }
   }
 }

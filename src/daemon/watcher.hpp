@@ -28,7 +28,7 @@ class Watcher {
   util::Fd fd_;
   std::vector<std::string> files_;
   std::map<std::string, std::set<std::string>> names_;  ///< by directory
-  std::map<int, std::string> directories_;              ///< by watch
+  std::map<int, std::set<std::string>> watched_;        ///< by watch
   std::string looks_;
 };
 

@@ -49,6 +49,18 @@ TEST(Watcher, IsNotInterestedInOtherFilesOrInReaders) {
   EXPECT_FALSE(watcher.differs());
 }
 
+TEST(Watcher, TellsOfAllFilesWhereTwoPathsLeadToOneDirectory) {
+  test::TempDirectory directory;
+  std::filesystem::create_directory(directory / "on-a-disk");
+  std::filesystem::create_directory_symlink(directory / "on-a-disk", directory / "etc");
+  write_text(directory / "on-a-disk/gravity.db", "a");
+  write_text(directory / "on-a-disk/pihole.toml", "a");
+  Watcher watcher({directory / "on-a-disk/gravity.db", directory / "etc/gravity.db", directory / "etc/pihole.toml"});
+  replace_text(directory / "etc/pihole.toml", "b");
+  EXPECT_TRUE(tells(watcher));
+  EXPECT_TRUE(watcher.differs());
+}
+
 TEST(Watcher, TellsOfTheEndOfATransaction) {
   test::TempDirectory directory;
   const auto file = directory / "gravity.db";
