@@ -9,8 +9,9 @@ namespace {
 bool daemon_runs(const Context& context) {
   try {
     return daemon::ask(context.config().daemon.run_directory, {"status", {}, {}}).has_value();
-  } catch (const Error&) {
-    return true;  // it is there, and not for us to ask
+  } catch (const Error& error) {
+    // Else it is there, and not for us to ask. Where it hangs or does not start, somebody must do its work.
+    return error.code() != ErrorCode::timeout;
   }
 }
 

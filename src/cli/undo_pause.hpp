@@ -3,12 +3,13 @@
 #include <vector>
 
 #include "context.hpp"
+#include "gsync/daemon/status.hpp"
 
 namespace gsync::cli {
 
 /// Before something is brought back: the peers that the daemon pulls from, and those that push to us, would overwrite it at once, so they
-/// are paused. Resumed again unless keep() says that something was brought back. Does nothing where no daemon has ever run. With a peer that
-/// is synced both ways it is an edit as any other, and gets there.
+/// are paused. Resumed again unless keep() says that something was brought back. Does nothing where no daemon has ever run. With a peer
+/// that is synced both ways it is an edit as any other, and gets there.
 class UndoPause {
  public:
   /// `why` is shown by `status`.
@@ -21,7 +22,10 @@ class UndoPause {
   void keep();
 
  private:
+  /// False where no daemon does it.
+  bool daemon_does(const daemon::Request& request);
   Context& context_;
+  bool answers_ = true;
   std::vector<std::string> paused_;
   std::vector<std::string> told_;  ///< that sync with us
 };

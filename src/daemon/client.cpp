@@ -1,5 +1,7 @@
 #include "gsync/daemon/client.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <chrono>
 
@@ -9,8 +11,8 @@
 namespace gsync::daemon {
 namespace {
 
-/// `now` waits for all peers.
-constexpr std::chrono::seconds answer_time{90};
+constexpr std::chrono::seconds answer_time{5};
+constexpr std::chrono::seconds answer_time_of_now{90};  // it waits for all peers
 constexpr std::size_t longest_line = 16u << 20;
 
 void say(util::FdStream& stream, const Request& request) {
@@ -36,13 +38,25 @@ std::optional<std::string> next_line(util::FdStream& stream, std::string& rest, 
 
 }  // namespace
 
+bool is_listening(const std::string& run_directory) {
+  return static_cast<bool>(connect_to(run_directory + "/status.sock"));
+}
+
 std::optional<std::string> ask(const std::string& run_directory, const Request& request) {
   auto socket = connect_to(run_directory + "/status.sock");
   if (!socket) return std::nullopt;
   util::FdStream stream(std::move(socket));
-  say(stream, request);
-  std::string rest;
-  auto line = next_line(stream, rest, answer_time);
+  std::optional<std::string> line;
+  try {
+    say(stream, request);
+    std::string rest;
+    line = next_line(stream, rest, request.command == "now" ? answer_time_of_now : answer_time);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::timeout) throw;
+    // systemd listens there for one that cannot start.
+    throw Error(ErrorCode::timeout, fmt::format("the daemon does not answer on {}/status.sock", run_directory),
+                "see why it does not start, or hangs: journalctl -u gravity-sync");
+  }
   if (!line) throw Error(ErrorCode::unreachable, "the daemon ended before it answered", "look into its log: journalctl -u gravity-sync");
   return line;
 }

@@ -5,6 +5,8 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <utility>
 
 #include "gsync/daemon/client.hpp"
 #include "preface.hpp"
@@ -12,6 +14,9 @@
 
 namespace gsync::daemon {
 namespace {
+
+constexpr std::chrono::seconds first_words_time{8};  // less than a client waits for a connection
+constexpr std::chrono::seconds last_words_time{60};
 
 /// Bytes on their way from one descriptor to another.
 class Way {
@@ -72,17 +77,32 @@ bool relay(const std::string& run_directory, const std::string& peer, bool read_
   Way there(0, socket.get());
   Way back(socket.get(), 1);
   there.put(to_line({peer, read_only}));
+  // Systemd listens there for a daemon that cannot start, too.
+  auto patience = util::Deadline::in(first_words_time);
+  bool waits = true;
+  bool said = false;
   for (bool ended = false;;) {
     std::array<pollfd, 4> p{there.in(), there.out(), back.in(), back.out()};
-    if (::poll(p.data(), p.size(), -1) < 0 && errno != EINTR) throw_errno(errno, "cannot wait for the daemon");
+    if (p[3].fd < 0) p[3] = {1, 0, 0};
+    const auto time = waits ? static_cast<int>(patience.remaining().count()) + 1 : -1;
+    if (::poll(p.data(), p.size(), time) < 0 && errno != EINTR) throw_errno(errno, "cannot wait for the daemon");
     // What the daemon has said until its end is passed on before we go.
     if (p[1].revents && !there.write()) there.stop();
-    if (p[3].revents && !back.write()) return true;
+    if (p[3].revents && (back.empty() || !back.write())) return true;
     if (p[0].revents && !there.read()) ended = true;
     if (p[2].revents && !back.read()) return true;
+    if (p[2].revents && !std::exchange(said, true)) waits = false;
+    if (waits && patience.passed()) {
+      if (said) return true;
+      throw Error(ErrorCode::timeout, "the daemon there does not answer",
+                  "see why it does not start, or hangs: journalctl -u gravity-sync");
+    }
     if (!ended || !there.empty()) continue;
     ::shutdown(socket.get(), SHUT_WR);
     ended = false;
+    if (!said) continue;
+    patience = util::Deadline::in(last_words_time);
+    waits = true;
   }
 }
 

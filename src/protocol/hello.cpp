@@ -209,7 +209,9 @@ std::string hint_for(std::string_view said, std::string_view peer, Side side) {
 std::string hint_for_silence(std::string_view peer) {
   return fmt::format(
       "see how long `ssh {0} true` takes: the account's shell reads its start files (~/.bashrc) first, and what stands there may wait for "
-      "something. If that is quick, check the forced command in authorized_keys there: it must run `gravity-sync agent`",
+      "something. If that is quick, see whether its daemon answers (`gravity-sync status` there), and check the forced command in "
+      "authorized_keys: it must "
+      "run `gravity-sync agent`",
       peer);
 }
 

@@ -100,10 +100,16 @@ Findings check_admitted(const SshAccount& account) {
 
 Findings check_service(const config::Config& config) {
   Findings all;
-  const auto answer = daemon::ask(config.daemon.run_directory, {"status", {}, {}});
+  std::optional<std::string> answer;
+  try {
+    answer = daemon::ask(config.daemon.run_directory, {"status", {}, {}});
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::timeout) throw;
+    all.push_back(wrong(service, error.what(), error.hint()));
+  }
   if (answer)
     all = check_status(daemon::status_from_json(*answer));
-  else
+  else if (all.empty())
     all.push_back(not_running(config));
   if (!has_systemd()) return all;
   const auto enabled = systemctl("is-enabled");
@@ -117,7 +123,7 @@ Findings check_service(const config::Config& config) {
 
 Findings check_sockets(const config::Config& config, uid_t owner) {
   const auto& directory = config.daemon.run_directory;
-  if (!daemon::ask(directory, {"status", {}, {}})) return {};
+  if (!daemon::is_listening(config.daemon.run_directory)) return {};
   const auto group = daemon::group_id(config.daemon.agent_group);
   Findings all{check_socket(directory + "/agent.sock", owner, group), check_socket(directory + "/status.sock", owner, std::nullopt)};
   if (!group)
@@ -128,8 +134,7 @@ Findings check_sockets(const config::Config& config, uid_t owner) {
 
 Findings check_served(const config::Config& config, const pihole::Installation& installation) {
   const auto account = find_ssh_account();
-  if (!account || has_systemd() || account->uid == installation.owner || daemon::ask(config.daemon.run_directory, {"status", {}, {}}))
-    return {};
+  if (!account || has_systemd() || account->uid == installation.owner || daemon::is_listening(config.daemon.run_directory)) return {};
   const auto text = fmt::format("no daemon runs here, and {} (uid {}) is not the owner of the Pi-hole (uid {}): nobody serves who logs in",
                                 ssh_account_name, account->uid, installation.owner);
   const auto remedy = how_to_serve(installation.owner, installation.group);

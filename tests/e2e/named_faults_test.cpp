@@ -46,6 +46,24 @@ TEST_F(NamedFaults, OfTheDaemonsSocketsAreNamed) {
   expect_wrong(nodes.run({"doctor"}), fmt::format("sockets: {} is not a socket", agent), "sudo rm -r " + agent);
 }
 
+/// systemd listens on both sockets, and the service does not start.
+TEST_F(NamedFaults, OfADaemonThatDoesNotAnswerAreNamedAndNobodyWaitsForItForEver) {
+  TwoNodes nodes;
+  const auto directory = nodes.ph2.run_directory();
+  std::filesystem::create_directories(directory);
+  const daemon::Listener agents(directory, "agent.sock", std::nullopt);
+  const daemon::Listener status(directory, "status.sock", std::nullopt);
+  expect_wrong(nodes.run({"doctor"}), "service: the daemon does not answer on " + directory + "/status.sock", "journalctl -u gravity-sync");
+  deny(nodes.ph1, "cron.example");
+  EXPECT_TRUE(succeeded(nodes.run({"pull", "--cron"}))) << "in its place";
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+  EXPECT_TRUE(succeeded(nodes.run({"undo"})));
+
+  const auto agent = nodes.run({"agent", "--peer", "ph1"});
+  EXPECT_NE(agent.exit_code, 0);
+  EXPECT_TRUE(contains(agent.errors, "does not answer")) << agent.errors;
+}
+
 TEST_F(NamedFaults, ThatADaemonHasAreDoctorsToo) {
   TwoNodes nodes;
   DaemonProcess daemon(nodes.ph2);

@@ -7,6 +7,9 @@
 
 namespace gsync::daemon {
 
+/// Whether a daemon does, or systemd for one that need not start. Error{refused}.
+bool is_listening(const std::string& run_directory);
+
 /// Asks the daemon whose sockets are in `run_directory`. The answer is one line of JSON; nullopt when no daemon runs there. Errors: refused
 /// (may not connect), timeout, and what the daemon answers.
 std::optional<std::string> ask(const std::string& run_directory, const Request& request);
