@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "commands.hpp"
+#include "gsync/daemon/client.hpp"
 #include "gsync/setup/ssh_account.hpp"
 #include "gsync/util/files.hpp"
 #include "own_path.hpp"
@@ -52,14 +53,27 @@ std::string named_configuration(const Invocation& invocation) {
   return !invocation.config && path == config::default_path ? std::string() : whole_path(path);
 }
 
-ExitCode remove_peer(const setup::SshAccount& account, const std::string& peer, Output& output) {
+/// A connection that stands has the rights that it began with.
+void part_with_peers(const Invocation& invocation) {
+  std::string run_directory = config::DaemonConfig{}.run_directory;
+  try {
+    run_directory = config::load(invocation.config).daemon.run_directory;
+  } catch (const Error&) {
+    // Then no daemon runs by it, or by one that is not read any more.
+  }
+  daemon::reload(run_directory);
+}
+
+ExitCode remove_peer(const Invocation& invocation, const setup::SshAccount& account, Output& output) {
+  const auto& peer = invocation.peer;
   if (!setup::dismiss(account, peer))
     throw Error(ErrorCode::not_found, fmt::format("{} lets nobody in as {}", account.authorized_keys(), peer),
                 "`sudo gravity-sync doctor` names those whom it lets in");
+  part_with_peers(invocation);
   if (output.options().json)
     output.json(accept_json({peer, account.authorized_keys(), {}, false, true}));
   else
-    output.done(fmt::format("{} may not log in to this Pi-hole any more; a connection that stands goes on until it ends", peer));
+    output.done(fmt::format("{} may not log in to this Pi-hole any more", peer));
   return ExitCode::done;
 }
 
@@ -70,12 +84,13 @@ ExitCode run_accept(const Invocation& invocation, Output& output) {
   if (const auto fault = config::fault_in_name(invocation.peer); !fault.empty())
     throw Error(ErrorCode::config, fmt::format("NAME {}", fault), "letters, digits, '.', '_' and '-' may stand in it");
   const auto account = setup::require_ssh_account();
-  if (invocation.remove) return remove_peer(account, invocation.peer, output);
+  if (invocation.remove) return remove_peer(invocation, account, output);
   const auto key = invocation.key.empty() ? read_key(invocation.file.empty() ? "-" : invocation.file, output)
                                           : ssh::parse_public_key(invocation.key, "--key");
   const auto before = setup::admitted(account);
   const bool replaced = std::ranges::any_of(before, [&](const auto& each) { return each.peer == invocation.peer; });
   setup::admit(account, {own_path(), named_configuration(invocation), invocation.peer, invocation.read_only}, key);
+  if (replaced) part_with_peers(invocation);
   if (account.shell_refuses())
     output.warn(fmt::format("the shell of {} is {}, so sshd runs nothing for it: sudo usermod --shell /bin/sh {}", setup::ssh_account_name,
                             account.shell, setup::ssh_account_name));

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <nlohmann/json.hpp>
 
@@ -55,8 +54,8 @@ ExitCode run_unpair(const Invocation& invocation, Output& output) {
   const auto removed = run_here(invocation, {"config", "peer", peer.name, "--remove"});
   if (removed.exit_code != 0) throw error_in(removed);
   // A daemon that runs goes on with what is left.
-  if (const auto status = daemon::ask(config.daemon.run_directory, {"status", {}, {}}))
-    ::kill(static_cast<pid_t>(daemon::status_from_json(*status).pid), SIGHUP);
+  if (!daemon::reload(config.daemon.run_directory) && daemon::is_listening(config.daemon.run_directory))
+    output.warn("the daemon does not answer, so it was not told: sudo systemctl restart gravity-sync");
   output.done(fmt::format("{} is no peer of this Pi-hole any more", peer.name));
   if (invocation.pair.admin.empty())
     output.say(fmt::format("Over there, this takes this Pi-hole's key away: sudo gravity-sync accept {} --remove", config.node.name));

@@ -1,6 +1,7 @@
 #include "gsync/daemon/client.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <array>
 #include <chrono>
@@ -59,6 +60,17 @@ std::optional<std::string> ask(const std::string& run_directory, const Request& 
   }
   if (!line) throw Error(ErrorCode::unreachable, "the daemon ended before it answered", "look into its log: journalctl -u gravity-sync");
   return line;
+}
+
+bool reload(const std::string& run_directory) noexcept {
+  try {
+    const auto answer = ask(run_directory, {"status", {}, {}});
+    const auto pid = answer ? static_cast<pid_t>(status_from_json(*answer).pid) : 0;
+    // What is no process of its own would be everybody.
+    return pid > 1 && ::kill(pid, SIGHUP) == 0;
+  } catch (const std::exception&) {
+    return false;
+  }
 }
 
 bool follow(const std::string& run_directory, const std::function<bool(const std::string& line)>& on_line) {

@@ -297,9 +297,12 @@ void Supervisor::require_same_places(const config::Config& config) const {
   require(config.node == config_.node, "[node]");
   require(config.pihole == config_.pihole, "[pihole]");
   require(config.daemon.run_directory == run_directory_, "[daemon] run_directory");
+  require(config.daemon.agent_group == config_.daemon.agent_group, "[daemon] agent_group");  // the socket's
 }
 
 void Supervisor::reload() {
+  // They come again by themselves, with the rights that they have by then.
+  for (auto& server : servers_) server.child.stop(steady_clock::now() + stop_time);
   bool same_for_children = false;
   try {
     auto config = parts_.load();
@@ -315,9 +318,6 @@ void Supervisor::reload() {
     return say(Level::error, "reload", fmt::format("the configuration was not taken over, the one before stays: {}", error.what()),
                error.hint());
   }
-  // The peers come again by themselves.
-  if (!same_for_children)
-    for (auto& server : servers_) server.child.stop(steady_clock::now() + stop_time);
   group_ = group_id(config_.daemon.agent_group);
   debounce_ = Debounce(config_.daemon.debounce, config_.daemon.debounce_limit);
   next_look_ = std::min(next_look_, steady_clock::now() + config_.daemon.interval);

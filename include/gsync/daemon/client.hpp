@@ -10,6 +10,10 @@ namespace gsync::daemon {
 /// Whether a daemon does, or systemd for one that need not start. Error{refused}.
 bool is_listening(const std::string& run_directory);
 
+/// Lets the daemon read its configuration again and part with the peers that it serves: for its owner and for root, when what they may do
+/// has changed. False when that cannot be done.
+bool reload(const std::string& run_directory) noexcept;
+
 /// Asks the daemon whose sockets are in `run_directory`. The answer is one line of JSON; nullopt when no daemon runs there. Errors: refused
 /// (may not connect), timeout, and what the daemon answers.
 std::optional<std::string> ask(const std::string& run_directory, const Request& request);
