@@ -23,6 +23,7 @@ constexpr const char* unit_directory = "/etc/systemd/system";
 /// Of all drop-ins for our units only these are ours.
 constexpr const char* owner_drop_in = "auto.conf";
 constexpr const char* root_drop_in = "started-by-root.conf";
+constexpr const char* metrics_drop_in = "metrics.conf";
 constexpr const char* cron_directory = "/etc/cron.d";
 constexpr const char* cron_file = "/etc/cron.d/gravity-sync";
 constexpr const char* cron_mark = "# Written by `gravity-sync auto on`.";
@@ -83,6 +84,15 @@ void run_as_owner(ServicePlan& plan, const config::Config& config, const pihole:
   plan.why = fmt::format("the service runs as user {}, who owns {}", installation.owner, installation.directory);
 }
 
+/// The unit's service writes nowhere else.
+void let_metrics_be_written(ServicePlan& plan, const std::string& file) {
+  const auto directory = file.substr(0, file.rfind('/'));
+  if (directory.empty() || std::ranges::any_of(directory, [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
+    throw Error(ErrorCode::config, fmt::format("{} cannot stand in a unit file", util::printable(file)), "name another metrics_file");
+  plan.drop_ins[drop_in("gravity-sync.service", metrics_drop_in)] =
+      fmt::format("# Written by `gravity-sync auto on`, for [daemon] metrics_file.\n[Service]\nReadWritePaths={}\n", quoted(directory));
+}
+
 util::CommandResult systemctl(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "systemctl");
   return util::run({.argv = std::move(arguments)}, util::Deadline::in(std::chrono::seconds(120)));
@@ -114,7 +124,7 @@ bool remove_file(const std::string& path, const Say& say) {
 bool remove_drop_ins_but(const ServicePlan& plan, const Say& say) {
   bool changed = false;
   for (const char* unit : units) {
-    for (const char* name : {owner_drop_in, root_drop_in}) {
+    for (const char* name : {owner_drop_in, root_drop_in, metrics_drop_in}) {
       const auto path = drop_in(unit, name);
       if (!plan.drop_ins.contains(path)) changed = remove_file(path, say) || changed;
     }
@@ -144,6 +154,7 @@ ServicePlan plan_service(const config::Config& config, const pihole::Installatio
                             config.daemon.run_directory),
                 "leave run_directory out");
   ServicePlan plan;
+  if (!config.daemon.metrics_file.empty()) let_metrics_be_written(plan, config.daemon.metrics_file);
   if (installation.generation == pihole::Generation::v5 || installation.container || installation.owner == 0) {
     plan.drop_ins[drop_in("gravity-sync.service", root_drop_in)] = started_by_root;
     plan.on = {"gravity-sync.service"};

@@ -38,6 +38,14 @@ TEST(TheService, RunsAsTheOwnerByNumberWhereHeIsNotTheUserPihole) {
   EXPECT_NE(plan_service({}, installation_in("/home/me/pihole")).drop_ins.at(service_drop_in).find("ProtectHome=no"), std::string::npos);
 }
 
+TEST(TheService, MayWriteMetricsWhereTheyAreWanted) {
+  config::Config config;
+  config.daemon.metrics_file = "/var/lib/node exporter/gravity-sync.prom";
+  const auto plan = plan_service(config, installation_in("/srv/pihole"));
+  const auto& text = plan.drop_ins.at("/etc/systemd/system/gravity-sync.service.d/metrics.conf");
+  EXPECT_NE(text.find("[Service]\nReadWritePaths=\"-/var/lib/node exporter\"\n"), std::string::npos) << text;
+}
+
 TEST(TheService, IsStartedByRootWhereRecordsAskForIt) {
   auto installation = installation_in("/etc/pihole");
   installation.generation = pihole::Generation::v5;
