@@ -75,16 +75,23 @@ std::string known_hosts_line(const std::string& name, ssh_key key) {
 Verdict look_up(std::string_view content, const std::string& name, ssh_key key) {
   Verdict verdict;
   std::size_t number = 0;
+  bool revoked = false;
   for (auto line : util::split(content, '\n')) {
     ++number;
-    auto entry = parse(line, name);
+    constexpr std::string_view marker = "@revoked";
+    const bool marked = util::trim(line).starts_with(marker);
+    auto entry = parse(marked ? util::trim(line).substr(marker.size()) : line, name);
     if (!entry) continue;
-    if (ssh_key_cmp(entry->publickey, key, SSH_KEY_CMP_PUBLIC) == 0)
+    if (marked) {
+      if (ssh_key_cmp(entry->publickey, key, SSH_KEY_CMP_PUBLIC) != 0) continue;
+      revoked = true;
+      verdict.others.push_back({number, key_type(entry->publickey), "revoked " + fingerprint(entry->publickey)});
+    } else if (ssh_key_cmp(entry->publickey, key, SSH_KEY_CMP_PUBLIC) == 0)
       verdict.state = HostKey::State::known;
     else
       verdict.others.push_back({number, key_type(entry->publickey), fingerprint(entry->publickey)});
   }
-  if (verdict.state != HostKey::State::known && !verdict.others.empty()) verdict.state = HostKey::State::changed;
+  if (revoked || (verdict.state != HostKey::State::known && !verdict.others.empty())) verdict.state = HostKey::State::changed;
   return verdict;
 }
 

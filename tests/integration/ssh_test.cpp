@@ -277,6 +277,12 @@ TEST_F(Ssh, AChangedHostKeyIsRefusedWithBothFingerprints) {
       << "the other host stays known";
 }
 
+TEST_F(Ssh, AKeyThatIsRevokedIsNotAccepted) {
+  Sshd sshd;
+  test::write_text(state_ / "known_hosts", sshd.known_hosts_line() + "@revoked " + sshd.known_hosts_line());
+  EXPECT_EQ(host_key(peer(sshd), defaults()).state, HostKey::State::changed);
+}
+
 TEST_F(Ssh, TheHostKeyTypeThatIsKnownIsTheOneThatIsAskedFor) {
   Sshd sshd({.host_key_types = {"ed25519", "ecdsa", "rsa"}});
   for (const std::string type : {"ecdsa", "rsa", "ed25519"}) {
