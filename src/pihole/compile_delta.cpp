@@ -299,6 +299,7 @@ CompileDelta::Keeper::Keeper(CompileDelta delta, model::BlocklistReader& rows, c
   if (answers.size() != wishes.size() || !std::ranges::any_of(answers, &model::BlocklistAnswer::delta)) return;
   try {
     std::vector<std::uint64_t> sizes;
+    sizes.reserve(answers.size());
     for (const auto& answer : answers) sizes.push_back(answer.rows.count);
     writer_ = std::make_unique<Writer>(delta_, all_rows, std::move(sizes));
   } catch (const std::exception&) {

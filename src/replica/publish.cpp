@@ -21,11 +21,13 @@ constexpr auto unwatched_wait = std::chrono::milliseconds(2'500);
 void require_no_left_journal(const LiveFile& live, int fd) {
   const auto name = live.name() + "-journal";
   auto left = [&] { return !sqlite::writer_is_active(fd) && sqlite::journal_is_hot(live.directory(), name.c_str()); };
-  if (left() && left())
-    throw Error(ErrorCode::busy,
-                fmt::format("{}-journal is what an interrupted write has left; pihole-FTL plays it back when it next uses the database",
-                            live.path()),
-                "if it stays, restart pihole-FTL");
+  // A writer may have ended between the two looks of one.
+  for (int times = 0; times < 2; ++times)
+    if (!left()) return;
+  throw Error(
+      ErrorCode::busy,
+      fmt::format("{}-journal is what an interrupted write has left; pihole-FTL plays it back when it next uses the database", live.path()),
+      "if it stays, restart pihole-FTL");
 }
 
 /// Step 2. A writer is done in milliseconds; waiting for it beats planning again.

@@ -193,6 +193,24 @@ TEST_F(FirstCopy, IsRefusedWhereItHasFewerOrMoreBytesThanAnnounced) {
   EXPECT_NE(error_of(-4'096, 0).find("more than it announced"), std::string::npos);
 }
 
+TEST_F(FirstCopy, IsNotBegunWhereThereIsNoRoomForIt) {
+  auto change = begin_change();
+  change.whole_copy = true;
+  change.copy_bytes = std::uint64_t{1} << 52;
+  class Unread final : public util::ByteReader {
+    std::size_t read(std::span<std::byte>) override {
+      ADD_FAILURE() << "so that nobody else on that disk is disturbed";
+      return 0;
+    }
+  } copy;
+  try {
+    target.node->apply(change, nullptr, &copy);
+    ADD_FAILURE() << "it is applied";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::no_space) << error.what();
+  }
+}
+
 /// As it was installed: with a compiled adlist that the source does not have, and one that it has.
 TEST_F(FirstCopy, IsOfPagesForAPiholeAsItWasInstalled) {
   AdlistRow own{"https://own.example/list"};

@@ -579,22 +579,6 @@ TEST_P(SharedNodeContract, HasNoWholeCopyAndTakesNone) {
   EXPECT_EQ(node.described_by_another().live_identity, before.live_identity);
 }
 
-TEST_P(WholeNodeContract, TakesNoCopyForWhichThereIsNoRoom) {
-  Nodes node(GetParam());
-  const auto info = node->lock(soon());
-  Nodes other(Where::here, pihole("ph2", 2, 7));
-  other->lock(soon());
-  auto copy = other->copy(model::CopyOf::live);
-  model::Change change;
-  change.source = "ph2";
-  change.expected = info.digests;
-  change.force = change.whole_copy = true;
-  change.copy_bytes = std::uint64_t{1} << 52;
-  // Said before it is filled, so that nobody else on that disk is disturbed.
-  EXPECT_EQ(code_of([&] { node->apply(change, nullptr, copy.reader.get()); }), ErrorCode::no_space);
-  EXPECT_EQ(node->describe().live_identity, info.live_identity);
-}
-
 TEST(ReadOnlyAgent, GivesButDoesNotTake) {
   Nodes node(Where::far, {}, true);
   auto info = node->lock(soon());
