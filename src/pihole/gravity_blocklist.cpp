@@ -68,7 +68,9 @@ class ShadowReader final : public model::BlocklistReader {
 /// Lets through what a source may send, and nothing else.
 class CheckedRows final : public model::BlocklistReader {
  public:
-  explicit CheckedRows(model::BlocklistReader& rows) : rows_(rows) {}
+  explicit CheckedRows(model::BlocklistReader& rows) : rows_(rows) {
+    for (const auto& answer : rows.answers()) left_.push_back(answer.rows.count);
+  }
   const std::vector<model::BlocklistAnswer>& answers() const override { return rows_.answers(); }
   std::optional<model::BlocklistRow> next() override {
     auto row = rows_.next();
@@ -77,6 +79,8 @@ class CheckedRows final : public model::BlocklistReader {
     const auto order = row->domain.compare(domain_);
     if (order < 0 || (order == 0 && row->adlist <= adlist_)) throw Error(ErrorCode::protocol, "the source's rows are out of order");
     if (row->adlist >= answers().size()) throw Error(ErrorCode::protocol, "the source sent a row of an adlist that was not wished for");
+    if (!row->removed && left_[row->adlist]-- == 0)
+      throw Error(ErrorCode::corrupt, "the source sends more rows than it announced", "run it again");
     if (!can_travel(row->domain)) {
       throw Error(ErrorCode::protocol,
                   fmt::format("the source sent a row that is no domain: {}", util::printable(row->domain.substr(0, 100))));
@@ -88,6 +92,7 @@ class CheckedRows final : public model::BlocklistReader {
 
  private:
   model::BlocklistReader& rows_;
+  std::vector<std::uint64_t> left_;  ///< that may be added still, by adlist
   std::string domain_;
   std::uint32_t adlist_ = 0;
 };

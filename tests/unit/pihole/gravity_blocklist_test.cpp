@@ -420,6 +420,30 @@ class EndlessRows final : public model::BlocklistReader {
   std::string domain_;
 };
 
+TEST_F(GravityBlocklist, TakesNoMoreRowsThanWereAnnounced) {
+  make({});
+  auto database = open(file());
+  sqlite::Transaction transaction(database);
+  class Flood final : public model::BlocklistReader {
+   public:
+    const std::vector<BlocklistAnswer>& answers() const override { return answers_; }
+    std::optional<model::BlocklistRow> next() override {
+      domain_ = name(given++);
+      return given == 1'000 ? std::nullopt : std::optional(model::BlocklistRow{domain_, 0, false});
+    }
+    std::size_t given = 0;
+
+   private:
+    std::vector<BlocklistAnswer> answers_{{false, test::digest_of({name(0), name(1)}), {}}};
+    std::string domain_;
+  } flood;
+  EXPECT_EQ(code_of([&] {
+              write_blocklist(database, shape_of(database), {1}, {{{model::Table::adlist, 0, "https://1"}, std::nullopt}}, flood);
+            }),
+            ErrorCode::corrupt);
+  EXPECT_EQ(flood.given, 3u) << "it could fill the disk";
+}
+
 TEST_F(GravityBlocklist, TakesNoMoreMemoryForMoreRows) {
   if (test::sanitized) GTEST_SKIP() << "the sanitizer keeps freed memory";
   auto resident = [] {
