@@ -54,14 +54,15 @@ std::string named_configuration(const Invocation& invocation) {
 }
 
 /// A connection that stands has the rights that it began with.
-void part_with_peers(const Invocation& invocation) {
+void part_with_peers(const Invocation& invocation, Output& output) {
   std::string run_directory = config::DaemonConfig{}.run_directory;
   try {
     run_directory = config::load(invocation.config).daemon.run_directory;
   } catch (const Error&) {
     // Then no daemon runs by it, or by one that is not read any more.
   }
-  daemon::reload(run_directory);
+  if (!daemon::reload(run_directory) && daemon::is_listening(run_directory))
+    output.warn("the daemon does not answer, so the connections that it has stay: sudo systemctl restart gravity-sync");
 }
 
 ExitCode remove_peer(const Invocation& invocation, const setup::SshAccount& account, Output& output) {
@@ -69,11 +70,11 @@ ExitCode remove_peer(const Invocation& invocation, const setup::SshAccount& acco
   if (!setup::dismiss(account, peer))
     throw Error(ErrorCode::not_found, fmt::format("{} lets nobody in as {}", account.authorized_keys(), peer),
                 "`sudo gravity-sync doctor` names those whom it lets in");
-  part_with_peers(invocation);
+  part_with_peers(invocation, output);
   if (output.options().json)
     output.json(accept_json({peer, account.authorized_keys(), {}, false, true}));
   else
-    output.done(fmt::format("{} may not log in to this Pi-hole any more", peer));
+    output.done(fmt::format("{} may not log in to this Pi-hole any more; an SSH connection that stands goes on until it ends", peer));
   return ExitCode::done;
 }
 
@@ -90,7 +91,8 @@ ExitCode run_accept(const Invocation& invocation, Output& output) {
   const auto before = setup::admitted(account);
   const bool replaced = std::ranges::any_of(before, [&](const auto& each) { return each.peer == invocation.peer; });
   setup::admit(account, {own_path(), named_configuration(invocation), invocation.peer, invocation.read_only}, key);
-  if (replaced) part_with_peers(invocation);
+  // Their number tells of a key that came in by another name.
+  if (replaced || setup::admitted(account).size() <= before.size()) part_with_peers(invocation, output);
   if (account.shell_refuses())
     output.warn(fmt::format("the shell of {} is {}, so sshd runs nothing for it: sudo usermod --shell /bin/sh {}", setup::ssh_account_name,
                             account.shell, setup::ssh_account_name));

@@ -319,7 +319,9 @@ void Supervisor::reload() {
                error.hint());
   }
   group_ = group_id(config_.daemon.agent_group);
+  const bool due = debounce_.due().has_value();
   debounce_ = Debounce(config_.daemon.debounce, config_.daemon.debounce_limit);
+  if (due) debounce_.note(steady_clock::now());
   next_look_ = std::min(next_look_, steady_clock::now() + config_.daemon.interval);
   look_whether_gravity_can_run();
   make_slots(same_for_children);

@@ -109,6 +109,8 @@ void Worker::run() {
       status_.phase = Phase::connecting;
       report();
       connected_ = parts_.connect();
+      // It may have been allowed meanwhile, by a new line in authorized_keys. What --force would let through waits as below.
+      if (refused_ && refused_->command.empty()) refused_.reset();
       bytes_base_sent_ = status_.bytes_sent;
       bytes_base_received_ = status_.bytes_received;
       status_.connected_since = parts_.clock.unix_time();
