@@ -268,7 +268,8 @@ class Apply {
       }
       if (!closed && publication_->watchable()) closed = ftl_did_not_reload();
       // While the old version can still be had.
-      if (closed && !raised_ && parts_.config.sync.on_ftl_failure == config::FtlFailure::undo && !ftl_answers()) take_back(silence());
+      if (closed && parts_.config.sync.on_ftl_failure == config::FtlFailure::undo && old_can_be_had() && !ftl_answers())
+        take_back(silence());
       after_publishing("the old database could not be put aside", [&] {
         if (!closed) return publication_->abandon_old();
         old_is_shadow_ = publication_->keep_old();
@@ -338,7 +339,8 @@ class Apply {
     }
     auto what = fmt::format("pihole-FTL did not take the new database within {} s", seconds);
     auto reaction = parts_.config.sync.on_ftl_failure;
-    if (raised_ && reaction == config::FtlFailure::undo) reaction = config::FtlFailure::report;  // there is no old one to put back
+    if (reaction == config::FtlFailure::undo && !old_can_be_had())
+      reaction = config::FtlFailure::report;  // there is no old one to put back
     switch (reaction) {
       case config::FtlFailure::report:
         report_.warnings.push_back(fmt::format("{}; it serves the old lists until it reloads: run `{}`, or restart it", what,
@@ -353,6 +355,13 @@ class Apply {
                publication_->wait_until_old_is_closed(util::Deadline::in(restart_deadline));
     }
     return false;
+  }
+
+  /// A second copy took the place of the old one, even where it failed.
+  bool old_can_be_had() {
+    const auto shadow = parts_.shadow.identity();
+    return !raised_ && shadow && shadow->device == publication_->old_identity().device &&
+           shadow->inode == publication_->old_identity().inode;
   }
 
   bool ftl_answers() const {

@@ -8,6 +8,7 @@
 
 #include "compile_delta.hpp"
 #include "gsync/model/fit.hpp"
+#include "gsync/replica/abilities.hpp"
 #include "gsync/util/codec.hpp"
 #include "gsync/util/error.hpp"
 #include "gsync/util/text.hpp"
@@ -184,7 +185,10 @@ bool LiveState::shadow_is_copy_of(const replica::Identity& identity, const Compi
 
 void LiveState::require_room(std::uint64_t bytes, replica::Shadow::Previous previous) {
   constexpr std::uint64_t margin = 1u << 20;
-  const auto there = previous == replica::Shadow::Previous::reuse ? shadow_.identity() : std::nullopt;
+  // One that a reader still has is not written to, and its room not given back.
+  const bool reuse =
+      previous == replica::Shadow::Previous::reuse && !replica::is_open_elsewhere(shadow_.directory(), replica::Shadow::name);
+  const auto there = reuse ? shadow_.identity() : std::nullopt;
   const auto have = there ? static_cast<std::uint64_t>(there->size) : 0;
   if (bytes + margin <= have) return;
   bytes += margin - have;

@@ -45,11 +45,25 @@ sqlite::WriterLock keep_writers_off(const LiveFile& live, int fd, util::Clock& c
   return std::move(*lock);
 }
 
+[[noreturn]] void refuse_moved(const LiveFile& live) {
+  throw Error(ErrorCode::conflict, fmt::format("{} was moved away while the new version was published", live.path()), "run it again");
+}
+
+/// `pihole -g` makes its new database live by two `mv`, and for a moment there is none.
+LiveFile::Raw open_live(LiveFile& live) {
+  try {
+    return live.open_raw();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    refuse_moved(live);
+  }
+}
+
 }  // namespace
 
 Publication::Publication(LiveFile& live, Shadow& shadow, const Identity& expected, const PublishHooks& hooks, util::Clock& clock,
                          util::Deadline deadline)
-    : live_(live), shadow_(shadow), clock_(clock), raw_(live.open_raw()) {
+    : live_(live), shadow_(shadow), clock_(clock), raw_(open_live(live)) {
   lock_ = keep_writers_off(live, raw_.fd(), clock, deadline);
   auto locked = clock.now();
   // Step 3.
@@ -105,7 +119,7 @@ bool Publication::exchange_names() {
     // What has failed may have happened all the same.
     if (certainly_called(old_, shadow_.directory(), Shadow::name)) return true;
     if (error.code() != ErrorCode::not_found) throw;
-    throw Error(ErrorCode::conflict, fmt::format("{} was moved away while the new version was published", live_.path()), "run it again");
+    refuse_moved(live_);
   }
 }
 
