@@ -387,7 +387,8 @@ class Apply {
     // Its poll does not notice that info.updated is lower again.
     have_ftl_reload();
     // Until then a writer's journal of the one that is live again would look like that of the one that FTL still reads.
-    after_publishing("", [&] { publication_->wait_until_old_is_closed(util::Deadline::in(parts_.config.sync.ftl_deadline)); });
+    after_publishing("pihole-FTL may still read what was taken back",
+                     [&] { publication_->wait_until_old_is_closed(util::Deadline::in(parts_.config.sync.ftl_deadline)); });
     throw Error(ErrorCode::timeout, what + "; the old database was put back",
                 "see what FTL does: pihole tail-log, /var/log/pihole/FTL.log");
   }

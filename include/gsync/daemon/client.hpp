@@ -7,7 +7,7 @@
 
 namespace gsync::daemon {
 
-/// Whether a daemon does, or systemd for one that need not start. Error{refused}.
+/// Whether somebody listens on status.sock: the daemon, or systemd for one that may not start. Error{refused} (may not connect).
 bool is_listening(const std::string& run_directory);
 
 /// Lets the daemon read its configuration again and part with the peers that it serves: for its owner and for root, when what they may do
@@ -15,7 +15,7 @@ bool is_listening(const std::string& run_directory);
 bool reload(const std::string& run_directory) noexcept;
 
 /// Asks the daemon whose sockets are in `run_directory`. The answer is one line of JSON; nullopt when no daemon runs there. Errors: refused
-/// (may not connect), timeout, and what the daemon answers.
+/// (may not connect), timeout (5 s, and 90 s for "now"), and what the daemon answers.
 std::optional<std::string> ask(const std::string& run_directory, const Request& request);
 
 /// Gives each line of JSON as it comes, until the daemon ends (true) or `on_line` says false. False at once when no daemon runs there.
