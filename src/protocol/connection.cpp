@@ -28,6 +28,8 @@ int level_of(Connection::Effort effort) {
   return usual_level;
 }
 
+/// The first byte of ZSTD_MAGICNUMBER, which is little-endian. The formats before it have a smaller one there.
+constexpr std::byte magic{ZSTD_MAGICNUMBER & 0xFF};
 constexpr std::size_t buffer_size = 64u << 10;
 constexpr std::size_t header_size = 5;
 /// The highest bit of the type: the message goes on in the next frame.
@@ -300,6 +302,9 @@ Connection::Woken Connection::wait(int other, util::Deadline deadline) {
 bool Connection::decompress(char* to, std::size_t n, std::size_t& done) {
   // Asked again and again for what it does not have, zstd takes us for an endless loop.
   if (in_begin_ == in_end_ && !more_inside_) return false;
+  // zstd's formats before 0.8, which Debian's library decodes, know no limit for the window.
+  if (in_begin_ != in_end_ && std::exchange(between_frames_, false) && in_[in_begin_] != magic)
+    violation("what it sends is not compressed as agreed (not a frame of zstd's present format)");
   ZSTD_outBuffer out{to, n, done};
   ZSTD_inBuffer in{in_.data() + in_begin_, in_end_ - in_begin_, 0};
   auto left = ZSTD_decompressStream(decompressor_.get(), &out, &in);
@@ -308,6 +313,7 @@ bool Connection::decompress(char* to, std::size_t n, std::size_t& done) {
   frame_has_content_ = frame_has_content_ || out.pos != done;
   // Frames without any could go on for ever.
   if (left == 0 && !std::exchange(frame_has_content_, false)) violation("an empty frame in its compressed stream");
+  between_frames_ = left == 0;
   more_inside_ = out.pos == out.size;
   return std::exchange(done, out.pos) != out.pos;
 }

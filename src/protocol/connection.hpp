@@ -133,6 +133,7 @@ class Connection {
   std::size_t in_begin_ = 0;
   std::size_t in_end_ = 0;
   bool at_end_ = false;
+  bool between_frames_ = true;  ///< what comes next begins one
   bool frame_has_content_ = false;
   bool more_inside_ = false;     ///< the decompressor may hold more than its input says
   std::optional<char> peeked_;   ///< decompressed already

@@ -116,7 +116,19 @@ TEST(HostileFrames, OfTheWrongCompressionAreRefused) {
       "\x50\x2A\x4D\x18\x04\x00\x00\x00"
       "abcd",
       12);
-  EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + skippable), "an empty frame");
+  EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + skippable), "not compressed as agreed");
+  EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + request + skippable), "not compressed as agreed");
+}
+
+/// What decodes them asks for the memory of a window as large as they say.
+TEST(HostileFrames, OfZstdsOldFormatsAreRefused) {
+  FakeNode node("ph1");
+  auto hello = protocol::hello_line(client_hello());
+  for (const char version : {'\x25', '\x26', '\x27'}) {
+    // The largest window that version 0.5 to 0.7 can say, and nothing yet of a block.
+    const std::string old = version + std::string("\xB5\x2F\xFD\x0F\x78\x00\x00", 7);
+    EXPECT_PROTOCOL_ERROR(agent_hears(node, hello + old), "not a frame of zstd's present format");
+  }
 }
 
 TEST(HostileFrames, ABombIsStoppedAtTheLimitOfOneMessage) {
