@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <optional>
 
 #include "gsync/util/error.hpp"
@@ -175,13 +176,16 @@ std::string cron_table(const config::Config& config, const std::string& program)
   if (config.peers.empty())
     throw Error(ErrorCode::config, "there is no peer to sync with", "add a [[peer]]: sudo gravity-sync config init");
   std::string option;
-  if (!config.path.empty() && config.path != config::default_path) option = " --config " + config.path;
+  // cron runs it elsewhere.
+  if (!config.path.empty() && config.path != config::default_path) option = std::filesystem::absolute(config.path).lexically_normal();
   for (char c : program + option) {
     // cron makes a line break of "%".
-    if (c == '%' || c == '\'' || c == '"' || c == '$' || c == '`' || c == ';' || c == '&' || c == '|' ||
+    if (c == ' ' || c == '%' || c == '\'' || c == '"' || c == '$' || c == '`' || c == ';' || c == '&' || c == '|' ||
         static_cast<unsigned char>(c) < 0x20)
-      throw Error(ErrorCode::config, fmt::format("'{}' cannot stand in a crontab", util::printable(program + option)), "use a plain path");
+      throw Error(ErrorCode::config, fmt::format("'{}' cannot stand in a crontab", util::printable(option.empty() ? program : option)),
+                  "use a plain path");
   }
+  if (!option.empty()) option.insert(0, " --config ");
   auto table = fmt::format(
       "{}\n# Every five minutes; --cron stands aside while the daemon runs, and while the last one is still at work.\n"
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n",

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "gsync/util/error.hpp"
 #include "support/paths.hpp"
 #include "support/temp_directory.hpp"
@@ -73,6 +75,14 @@ TEST(ACrontab, HasALineForEachPeer) {
   EXPECT_NE(table.find("\n*/5 * * * * root /usr/bin/gravity-sync pull b --cron --quiet\n"), std::string::npos) << table;
   EXPECT_THROW(cron_table({}, "/usr/bin/gravity-sync"), Error) << "nobody to sync with";
   EXPECT_THROW(cron_table(config, "/usr/bin/100%"), Error);
+}
+
+TEST(ACrontab, NamesAConfigurationByItsWholePath) {
+  const std::string peer = "[[peer]]\nname = \"a\"\nhost = \"a\"\n";
+  const auto table = cron_table(config::parse(peer, "../mine.toml"), "/usr/bin/gravity-sync");
+  const auto whole = std::filesystem::current_path().parent_path() / "mine.toml";
+  EXPECT_NE(table.find(" --config " + whole.string() + " pull a "), std::string::npos) << table;
+  EXPECT_THROW(cron_table(config::parse(peer, "/etc/my own.toml"), "/usr/bin/gravity-sync"), Error);
 }
 
 }  // namespace
