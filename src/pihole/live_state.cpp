@@ -163,16 +163,14 @@ Compiled LiveState::read_compiled_from_copy(const LiveContent& content) {
     copy_is_new_ = false;
     return read([&] { return shadow_.open_reader(); });
   }
-  CompileDelta delta(shadow_);
-  delta.remove_unfinished();
   // Without a version before there is nothing to tell the change from.
   auto before = remembered<ShadowSummary>(state_, "shadow");
   const bool compare = before && shadow_.identity() == before->shadow;
   copy_live_to_building(content, compare ? replica::Shadow::Previous::keep : replica::Shadow::Previous::reuse);
   auto compiled = read([&] { return shadow_.open_building_reader(); });
   if (compare)
-    delta.record({shadow_.previous_path(), remembered_compile(before->device, before->inode, before->mark)},
-                 {shadow_.building_path(), compiled});
+    CompileDelta(shadow_).record({shadow_.previous_path(), remembered_compile(before->device, before->inode, before->mark)},
+                                 {shadow_.building_path(), compiled});
   finish_copy(content);
   return compiled;
 }
@@ -185,6 +183,9 @@ bool LiveState::shadow_is_copy_of(const replica::Identity& identity, const Compi
 
 void LiveState::require_room(std::uint64_t bytes, replica::Shadow::Previous previous) {
   constexpr std::uint64_t margin = 1u << 20;
+  // What a killed run has left takes room that the next copy may need.
+  shadow_.discard();
+  CompileDelta(shadow_).remove_unfinished();
   // One that a reader still has is not written to, and its room not given back.
   const bool reuse =
       previous == replica::Shadow::Previous::reuse && !replica::is_open_elsewhere(shadow_.directory(), replica::Shadow::name);
@@ -205,8 +206,8 @@ void LiveState::require_room(std::uint64_t bytes, replica::Shadow::Previous prev
 
 std::optional<std::int64_t> LiveState::copy_live_to_building(const LiveContent& content, replica::Shadow::Previous previous) {
   const auto& expected = content.summary.identity;
-  const bool there = previous == replica::Shadow::Previous::reuse && shadow_.identity();
   require_room(static_cast<std::uint64_t>(expected.size), previous);
+  const bool there = previous == replica::Shadow::Previous::reuse && shadow_.identity();
   copy_is_new_ = !there;
   if (there) {
     if (auto replay = replay_last_publish(content)) return replay->change.sets.empty() ? std::optional(replay->checked) : std::nullopt;
@@ -291,7 +292,6 @@ void LiveState::refresh_shadow(const LiveContent& content) {
     copy_is_new_ = false;
     return;
   }
-  CompileDelta(shadow_).remove_unfinished();
   copy_live_to_building(content, replica::Shadow::Previous::reuse);
   finish_copy(content);
 }

@@ -121,7 +121,8 @@ class LiveState {
   /// The highest info.updated that live ever had, as far as we know.
   std::int64_t highest_updated() const;
 
-  /// Error{no_space} where there is no room for a shadow.building of so many bytes.
+  /// Error{no_space} where there is no room for a shadow.building of so many bytes, even without what a killed run has left unfinished,
+  /// which is removed.
   void require_room(std::uint64_t bytes, replica::Shadow::Previous previous);
   /// Makes shadow.building a copy of live, which must be what `content` says (else Error{conflict}). Returns when what it
   /// was made from was checked, if nobody but us has written to that and no compiled set was made again: see LiveContent.

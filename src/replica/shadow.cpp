@@ -134,10 +134,16 @@ void Shadow::finish(const struct stat& like) {
 }
 
 void Shadow::discard() noexcept {
+  auto& files = live_.files();
   try {
     remove_journals(building);
-    live_.files().unlink_at(directory(), building);
-    live_.files().unlink_at(directory(), previous_name);
+    files.unlink_at(directory(), building);
+    const auto previous = files.stat_at(directory(), previous_name);
+    // A second link is live itself, by a publication that was killed.
+    if (previous && S_ISREG(previous->st_mode) && previous->st_nlink == 1 && !files.stat_at(directory(), name))
+      files.rename_at(directory(), previous_name, directory(), name);
+    else if (previous)
+      files.unlink_at(directory(), previous_name);
   } catch (const Error&) {
     // begin() removes it before anything trusts it.
   }

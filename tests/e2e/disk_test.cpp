@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "support/dns_probe.hpp"
 #include "support/ftl_process.hpp"
@@ -16,6 +17,8 @@
 
 namespace gsync::test {
 namespace {
+
+namespace fs = std::filesystem;
 
 class Disk : public TwoNodesTest {};
 
@@ -75,6 +78,22 @@ TEST_F(Disk, AFullDiskIsNamedAndLeavesTheOldVersion) {
     disk.empty();
   }
   expect_old_version_and_a_good_next_run(nodes, before);
+}
+
+/// A second copy of the database fits in the place of the first one only.
+TEST_F(Disk, WhatAKilledRunHasLeftTakesNoRoomFromTheNextOne) {
+  SmallDisk disk(24u << 20);
+  if (!disk.reason().empty()) GTEST_SKIP() << disk.reason();
+  TwoNodes nodes;
+  ASSERT_TRUE(succeeded(nodes.run({"pull"})));
+  // As `pihole -g` leaves it, for which the source copies it.
+  execute(nodes.ph1.gravity(),
+          "UPDATE gravity SET domain = 'other.example' WHERE rowid = 1; UPDATE info SET value = value + 60 WHERE property = 'updated'");
+  const auto ours = fs::path(nodes.ph1.gravity()).parent_path() / ".gravity-sync";
+  fs::rename(ours / "shadow.db", ours / "shadow.building");
+  disk.leave_free((1u << 20) + fs::file_size(nodes.ph1.gravity()) / 2);
+  EXPECT_TRUE(succeeded(nodes.run({"pull"})));
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
 }
 
 // --- filesystems that cannot do everything

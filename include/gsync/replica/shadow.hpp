@@ -37,7 +37,7 @@ class Shadow {
   util::Fd open_building_raw(int flags);
   /// Owner and mode of `like`, fsync, rename to shadow.db, fsync of the directory. After an error the file is gone.
   void finish(const struct stat& like);
-  /// Removes the file under construction. Never throws.
+  /// Removes the file under construction; what `keep` kept is the shadow again. Never throws.
   void discard() noexcept;
 
   /// A read-only connection to the whole shadow.

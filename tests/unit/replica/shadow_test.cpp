@@ -89,12 +89,24 @@ TEST_F(ShadowTest, KeepsThePreviousOneReadableWhenAsked) {
   EXPECT_EQ(shadow_.open_reader().query_int("SELECT count(*) FROM t"), 0);
 }
 
-TEST_F(ShadowTest, DiscardTakesThePreviousOneToo) {
+TEST_F(ShadowTest, DiscardMakesThePreviousOneTheShadowAgain) {
   build(live_, shadow_, "before");
+  const auto before = shadow_.identity();
   shadow_.begin(Shadow::Previous::keep);
+  EXPECT_EQ(shadow_.identity(), std::nullopt);
   shadow_.discard();
   EXPECT_FALSE(exists(home_.ours + "/shadow.previous"));
   EXPECT_FALSE(exists(shadow_.building_path()));
+  EXPECT_EQ(shadow_.identity(), before);
+}
+
+/// As a publication by links leaves it when it is killed.
+TEST_F(ShadowTest, DiscardMakesNoShadowOfASecondNameOfLive) {
+  ASSERT_GE(shadow_.directory(), 0);
+  ASSERT_EQ(::link(live_.path().c_str(), (home_.ours + "/shadow.previous").c_str()), 0);
+  shadow_.discard();
+  EXPECT_FALSE(exists(home_.ours + "/shadow.previous"));
+  EXPECT_EQ(shadow_.identity(), std::nullopt);
 }
 
 TEST_F(ShadowTest, RemovesWhatACrashLeft) {
