@@ -22,6 +22,8 @@ constexpr auto poll_time = std::chrono::seconds(3);        // FTL looks at info.
 constexpr auto restart_deadline = std::chrono::seconds(30);
 constexpr auto record_deadline = std::chrono::seconds(30);
 constexpr const char* damaged_name = "damaged.db";
+constexpr const char* damaged_journal_name = "damaged.db-journal";
+constexpr const char* left_journal_name = "gone.db-journal";  // not beside what SQLite would play it into
 
 class Apply {
  public:
@@ -125,6 +127,7 @@ class Apply {
 
   void load_before() {
     if (change_.whole_copy) {
+      damaged_ = present_file();
       if (parts_.live_state.damage()) return;
       try {
         before_ = parts_.live_state.content();
@@ -181,7 +184,7 @@ class Apply {
     try {
       if (auto why = parts_.live.wal_mode()) throw Error(ErrorCode::refused, *why);
       ftl_was_running_ = ftl_.serves();
-      if (const auto replaced = before_ ? before_->summary.identity : damaged_file()) {
+      if (const auto replaced = before_ ? before_->summary.identity : damaged_) {
         publication_.emplace(parts_.live, parts_.shadow, *replaced, hooks(), parts_.clock, util::Deadline::in(writer_deadline));
         report_.publish_microseconds = publication_->held().count();
         if (!publication_->durable()) {
@@ -193,6 +196,8 @@ class Apply {
               "this filesystem cannot exchange two files in one step; the database was renamed over the old one instead");
         }
       } else {
+        if (present_file())
+          throw Error(ErrorCode::conflict, fmt::format("{} has come back since the plan was made", parts_.live.path()), "run it again");
         publish_where_no_file_is();
       }
     } catch (...) {
@@ -202,13 +207,13 @@ class Apply {
     report_.published = true;
   }
 
-  /// FTL may serve what we call damaged, and people may edit it.
-  std::optional<replica::Identity> damaged_file() {
+  /// Live, whatever is in it; nullopt where there is none, or what is no file.
+  std::optional<replica::Identity> present_file() {
     try {
       return parts_.live.identity();
     } catch (const Error& error) {
       if (error.code() != ErrorCode::corrupt) throw;
-      return std::nullopt;  // no file
+      return std::nullopt;
     }
   }
 
@@ -221,34 +226,34 @@ class Apply {
     // FTL would play the journal of a database that has gone into ours.
     const auto journal = parts_.live.name() + "-journal";
     if (files.stat_at(theirs, journal)) {
-      files.rename_at(theirs, journal, ours, std::string(damaged_name) + "-journal");
+      files.rename_at(theirs, journal, ours, left_journal_name);
       files.sync(theirs);
     }
     try {
       const bool exchanged = there && files.exchange_at(ours, replica::Shadow::name, theirs, parts_.live.name());
       if (!exchanged) {
-        files.unlink_at(ours, damaged_name);
-        if (there) files.link_at(theirs, parts_.live.name(), ours, damaged_name);
+        if (there) {
+          files.unlink_at(ours, damaged_name);
+          files.link_at(theirs, parts_.live.name(), ours, damaged_name);
+        }
         files.rename_at(ours, replica::Shadow::name, theirs, parts_.live.name());
       }
     } catch (const Error&) {
       // What has failed may have happened all the same.
       if (parts_.live.identity() != version_->content().summary.identity) throw;
     }
-    after_publishing("the damaged database could not be put aside", [&] { put_damaged_aside(); });
-    if (there) say_where_damaged_is();
+    after_publishing("the damaged database could not be put aside", [&] { put_damaged_aside(there); });
     have_ftl_reload();
   }
 
-  void put_damaged_aside() {
+  void put_damaged_aside(bool there) {
     auto& files = parts_.live.files();
     const auto ours = parts_.shadow.directory();
+    if (there) files.unlink_at(ours, damaged_journal_name);  // of one before
     if (files.stat_at(ours, replica::Shadow::name)) files.rename_at(ours, replica::Shadow::name, ours, damaged_name);
     files.sync(parts_.live.directory());
     files.sync(ours);
-  }
-
-  void say_where_damaged_is() {
+    if (!there) return;
     const auto directory = parts_.shadow.path().substr(0, parts_.shadow.path().rfind('/'));
     report_.warnings.push_back(fmt::format("the damaged database was kept as {}/{}", directory, damaged_name));
   }
@@ -291,11 +296,11 @@ class Apply {
   /// Once nobody reads it any more, or not for a while.
   void replace_damaged(util::Deadline deadline) {
     after_publishing("the damaged database could not be put aside", [&] {
-      publication_->wait_until_old_is_closed(deadline);
-      put_damaged_aside();
+      const bool closed = publication_->wait_until_old_is_closed(deadline);
+      if (!closed && signalled_ && publication_->watchable()) ftl_did_not_reload();
+      put_damaged_aside(true);
       publication_.reset();
     });
-    say_where_damaged_is();
   }
 
   /// FTL's poll came by, and did not take what was published.
@@ -306,6 +311,8 @@ class Apply {
     try {
       raised_ =
           raise_again(parts_, version_->content(), hooks(), [this](const replica::Identity& second) { pending_.replaced_again(second); });
+      if (raised_->edited)
+        report_.warnings.push_back("somebody wrote to the new database while it was published once more, and that is lost");
     } catch (const Error& error) {
       report_.warnings.push_back(fmt::format("pihole-FTL may go on with the old lists until they change again: {}", error.what()));
     }
@@ -314,7 +321,7 @@ class Apply {
   /// Somebody wrote to the old file in spite of the lock (a filesystem without locks, a writer that takes none) after it had been replaced.
   void read_late_edits() {
     try {
-      if (raised_) throw Error(ErrorCode::not_found, "it has no name any more");
+      if (!old_can_be_had()) throw Error(ErrorCode::not_found, "it has no name any more");
       auto old = parts_.shadow.open_reader();
       if (before_) late_edits_ = model::diff(before_->rows.lists, read_rows(old, shape_of(old), nullptr).lists);
     } catch (const Error& error) {
@@ -360,7 +367,7 @@ class Apply {
   /// A second copy took the place of the old one, even where it failed.
   bool old_can_be_had() {
     const auto shadow = parts_.shadow.identity();
-    return !raised_ && shadow && shadow->device == publication_->old_identity().device &&
+    return before_ && !raised_ && shadow && shadow->device == publication_->old_identity().device &&
            shadow->inode == publication_->old_identity().inode;
   }
 
@@ -469,6 +476,7 @@ class Apply {
   Ftl ftl_;
   PendingRun pending_;
   std::optional<LiveContent> before_;  // absent when live is damaged and a whole copy replaces it
+  std::optional<replica::Identity> damaged_;
   std::optional<NewVersion> version_;
   std::vector<std::pair<model::RecordKind, model::RecordLines>> records_;
   std::optional<replica::Publication> publication_;

@@ -41,7 +41,7 @@ RaisedAgain raise_again(const Parts& parts, const LiveContent& live, const repli
                                    util::Deadline::in(writer_deadline));
   const bool closed = publication.wait_until_old_is_closed(util::Deadline::in(poll_deadline));
   if (closed)
-    result.kept = publication.keep_old();
+    result.edited = !(result.kept = publication.keep_old());
   else
     publication.abandon_old();
   return result;

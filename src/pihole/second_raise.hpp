@@ -9,6 +9,7 @@ namespace gsync::pihole {
 struct RaisedAgain {
   LiveContent content;
   bool kept = false;
+  bool edited = false;  ///< somebody wrote to that, in spite of the lock, when it had been replaced
 };
 
 /// Publishes live once more, with nothing changed but a higher info.updated. The poll of FTL 6 only notes the first value that it ever sees (PIHOLE.md §7): of a live file that had none before, or that was published just after FTL had started, it

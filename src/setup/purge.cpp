@@ -36,8 +36,8 @@ bool is_of_state(const std::string& name) {
 }
 
 bool is_beside_gravity(const std::string& name) {
-  return name == "lock" || name.starts_with("shadow.") || name.starts_with("damaged.db") || name.starts_with("delta.db") ||
-         name.starts_with("try.");
+  return name == "lock" || name.starts_with("shadow.") || name.starts_with("damaged.db") || name == "gone.db-journal" ||
+         name.starts_with("delta.db") || name.starts_with("try.");
 }
 
 bool is_of_run(const std::string& name) {

@@ -1,9 +1,11 @@
 // A first copy of a large blocklist, which travels as the pages of the source's database.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <span>
 
 #include "gsync/sync/engine.hpp"
@@ -191,6 +193,57 @@ TEST_F(FirstCopy, IsRefusedWhereItHasFewerOrMoreBytesThanAnnounced) {
   EXPECT_NE(error_of(0, 4'096).find("announced"), std::string::npos);
   EXPECT_NE(error_of(4'096, 0).find("announced"), std::string::npos);
   EXPECT_NE(error_of(-4'096, 0).find("more than it announced"), std::string::npos);
+}
+
+/// As `pihole -g` does when it has run while a copy was on its way.
+class Mending final : public util::ByteReader {
+ public:
+  Mending(util::ByteReader& whole, std::function<void()> mend) : whole_(whole), mend_(std::move(mend)) {}
+  std::size_t read(std::span<std::byte> buffer) override {
+    const auto n = whole_.read(buffer);
+    if (n == 0) mend_();
+    return n;
+  }
+
+ private:
+  util::ByteReader& whole_;
+  std::function<void()> mend_;
+};
+
+TEST_F(FirstCopy, DoesNotReplaceADatabaseThatWasMendedMeanwhile) {
+  auto options = pihole("ph3", 9, household(0));
+  options.backups = true;
+  LocalFixture fixture(options);
+  const auto path = live(fixture);
+  const auto healthy = read_text(path);
+  for (const bool there : {true, false}) {
+    SCOPED_TRACE(there ? "it was damaged" : "it was missing");
+    ASSERT_EQ(there ? ::truncate(path.c_str(), 20 * 4096) : ::unlink(path.c_str()), 0);
+    fixture.reopen();
+    source.node->lock(util::Deadline::in(std::chrono::seconds(20)));
+    fixture.node->lock(util::Deadline::in(std::chrono::seconds(20)));
+    const auto copy = source.node->copy(model::CopyOf::live);
+    const auto digests = source.node->describe().digests;
+    model::Change change;
+    change.source = "ph1";
+    change.whole_copy = true;
+    change.copy_bytes = copy.bytes;
+    change.copy_lists = digests.lists;
+    change.copy_blocklist = digests.blocklist;
+    Mending mending(*copy.reader, [&] {
+      write_text(path + ".new", healthy);
+      std::filesystem::rename(path + ".new", path);
+    });
+    try {
+      fixture.node->apply(change, nullptr, &mending);
+      ADD_FAILURE() << "it is replaced";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::conflict) << error.what();
+    }
+    EXPECT_TRUE(read_text(path) == healthy);
+    source.node->unlock();
+    fixture.node->unlock();
+  }
 }
 
 TEST_F(FirstCopy, IsNotBegunWhereThereIsNoRoomForIt) {

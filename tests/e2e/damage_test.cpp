@@ -127,7 +127,26 @@ TEST_F(TwoNodesTest, TheJournalOfADatabaseThatHasGoneIsNotPlayedIntoTheNewOne) {
   EXPECT_TRUE(succeeded(nodes.run({"pull", "--full"})));
   EXPECT_EQ(integrity(nodes.ph2.gravity()), "ok");
   EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
-  EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(nodes.ph2.gravity()).parent_path() / ".gravity-sync/damaged.db-journal"));
+  const auto ours = std::filesystem::path(nodes.ph2.gravity()).parent_path() / ".gravity-sync";
+  EXPECT_TRUE(std::filesystem::exists(ours / "gone.db-journal"));
+  EXPECT_FALSE(std::filesystem::exists(ours / "damaged.db-journal")) << "beside a database that it is not of";
+}
+
+TEST_F(TwoNodesTest, WhatWasPutAsideStaysUntilSomethingElseIs) {
+  TwoNodesOptions options;
+  options.ph2.backups = true;
+  TwoNodes nodes(options);
+  const auto aside = nodes.ph2.directory() + "/.gravity-sync/damaged.db";
+  for (const int pages : {20, 30}) {
+    EXPECT_EQ(::truncate(nodes.ph2.gravity().c_str(), pages * 4096), 0);
+    EXPECT_TRUE(succeeded(nodes.run({"pull", "--full"})));
+    EXPECT_EQ(std::filesystem::file_size(aside), static_cast<std::uintmax_t>(pages) * 4096);
+    EXPECT_FALSE(std::filesystem::exists(aside + "-journal")) << "of another database";
+    write_text(aside + "-journal", "of this one");
+    std::filesystem::remove(nodes.ph2.gravity());
+    EXPECT_TRUE(succeeded(nodes.run({"pull", "--full"})));
+    EXPECT_EQ(std::filesystem::file_size(aside), static_cast<std::uintmax_t>(pages) * 4096) << "nothing has taken its place";
+  }
 }
 
 TEST_F(TwoNodesTest, ADamagedDatabaseThatIsWrittenToIsNotExchangedMeanwhile) {

@@ -47,6 +47,20 @@ class FtlFailure : public TwoNodesTest {
   }
 };
 
+TEST_F(FtlFailure, AnFtlThatGoesOnWithADamagedDatabaseIsReported) {
+  TwoNodesOptions both;
+  both.ph2.backups = true;
+  TwoNodes nodes(both);
+  nodes.ph2.set_sync_lines("ftl_deadline_seconds = 1");
+  FtlProcess ftl(nodes.ph2, deaf());
+  ASSERT_EQ(::truncate(nodes.ph2.gravity().c_str(), 20 * 4096), 0);
+  const auto result = nodes.run({"pull", "--full"});
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "warning: pihole-FTL did not take the new database within 1 s")) << result.errors;
+  EXPECT_TRUE(contains(result.errors, "damaged.db")) << result.errors;
+  EXPECT_TRUE(same_content(nodes.ph1, nodes.ph2));
+}
+
 TEST_F(FtlFailure, AnFtlThatNeverReloadsIsReportedWithinTheDeadline) {
   TwoNodes nodes;
   nodes.ph2.set_sync_lines("ftl_deadline_seconds = 1");
