@@ -63,7 +63,7 @@ bool pause_by_daemon(const Invocation& invocation, Output& output) {
   const auto status = daemon::ask(config.daemon.run_directory, {"status", {}, {}});
   if (!status) return false;
   std::set<std::string> others;
-  for (const auto& agent : daemon::status_from_json(*status).agents) others.insert(agent.peer);
+  for (const auto& agent : status->agents) others.insert(agent.peer);
   const auto peer = peer_to_pause(config, invocation.peer, others);
   const bool pause = invocation.command == Command::pause;
   if (!daemon::ask(config.daemon.run_directory, {pause ? "pause" : "resume", peer, "by hand"})) return false;

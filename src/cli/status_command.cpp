@@ -16,16 +16,15 @@ namespace {
 }
 
 daemon::Status show(const Invocation& invocation, Output& output, const std::string& run_directory, const char* request) {
-  const auto answer = daemon::ask(run_directory, {request, {}, {}});
-  if (!answer) no_daemon(run_directory);
-  auto status = daemon::status_from_json(*answer);
+  auto status = daemon::ask(run_directory, {request, {}, {}});
+  if (!status) no_daemon(run_directory);
   if (invocation.json)
-    output.json(*answer);
+    output.json(daemon::to_json(*status));
   else if (invocation.prometheus)
-    output.say(daemon::prometheus_text(status));
+    output.say(daemon::prometheus_text(*status));
   else
-    output.lines(status_text(status, std::time(nullptr)));
-  return status;
+    output.lines(status_text(*status, std::time(nullptr)));
+  return std::move(*status);
 }
 
 }  // namespace

@@ -24,14 +24,23 @@ UndoPause::UndoPause(Context& context, const std::string& why) : context_(contex
     if (peer.mode == config::Mode::sync) told_.push_back(peer.name);
   }
   const auto already = daemon::paused_peers(context.state());
-  for (const auto& peer : peers) {
-    if (already.contains(peer)) continue;
-    if (!daemon_does({"pause", peer, why})) daemon::set_paused(context.state(), peer, why);
-    paused_.push_back(peer);
+  try {
+    for (const auto& peer : peers) {
+      if (already.contains(peer)) continue;
+      if (!daemon_does({"pause", peer, why})) daemon::set_paused(context.state(), peer, why);
+      paused_.push_back(peer);
+    }
+  } catch (...) {
+    resume();
+    throw;
   }
 }
 
 UndoPause::~UndoPause() {
+  resume();
+}
+
+void UndoPause::resume() noexcept {
   for (const auto& peer : paused_) {
     try {
       if (!daemon_does({"resume", peer, {}})) daemon::set_resumed(context_.state(), peer);

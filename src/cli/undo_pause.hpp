@@ -24,6 +24,7 @@ class UndoPause {
  private:
   /// False where no daemon does it.
   bool daemon_does(const daemon::Request& request);
+  void resume() noexcept;
   Context& context_;
   bool answers_ = true;
   std::vector<std::string> paused_;

@@ -43,7 +43,7 @@ bool is_listening(const std::string& run_directory) {
   return static_cast<bool>(connect_to(run_directory + "/status.sock"));
 }
 
-std::optional<std::string> ask(const std::string& run_directory, const Request& request) {
+std::optional<Status> ask(const std::string& run_directory, const Request& request) {
   auto socket = connect_to(run_directory + "/status.sock");
   if (!socket) return std::nullopt;
   util::FdStream stream(std::move(socket));
@@ -59,13 +59,13 @@ std::optional<std::string> ask(const std::string& run_directory, const Request& 
                 "see why it does not start, or hangs: journalctl -u gravity-sync");
   }
   if (!line) throw Error(ErrorCode::unreachable, "the daemon ended before it answered", "look into its log: journalctl -u gravity-sync");
-  return line;
+  return status_from_json(*line);
 }
 
 bool reload(const std::string& run_directory) noexcept {
   try {
-    const auto answer = ask(run_directory, {"status", {}, {}});
-    const auto pid = answer ? static_cast<pid_t>(status_from_json(*answer).pid) : 0;
+    const auto status = ask(run_directory, {"status", {}, {}});
+    const auto pid = status ? static_cast<pid_t>(status->pid) : 0;
     // What is no process of its own would be everybody.
     return pid > 1 && ::kill(pid, SIGHUP) == 0;
   } catch (const std::exception&) {

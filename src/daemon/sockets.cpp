@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <grp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -93,7 +94,12 @@ Listener::~Listener() {
 }
 
 util::Fd Listener::accept() {
-  return util::Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  for (;;) {
+    util::Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    pollfd end{fd.get(), 0, 0};
+    // Not for one that only says no more.
+    if (!fd || ::poll(&end, 1, 0) <= 0 || !(end.revents & POLLHUP)) return fd;
+  }
 }
 
 Credentials credentials_of(int fd) {

@@ -20,7 +20,8 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   int fd() const { return fd_.get(); }
-  /// Without waiting; an empty Fd when there is none.
+  /// Without waiting; an empty Fd when there is none. Who connected and has gone by now is passed over: what he asked for is not wanted any
+  /// more.
   util::Fd accept();
 
  private:

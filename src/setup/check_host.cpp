@@ -100,7 +100,7 @@ Findings check_admitted(const SshAccount& account) {
 
 Findings check_service(const config::Config& config) {
   Findings all;
-  std::optional<std::string> answer;
+  std::optional<daemon::Status> answer;
   try {
     answer = daemon::ask(config.daemon.run_directory, {"status", {}, {}});
   } catch (const Error& error) {
@@ -108,7 +108,7 @@ Findings check_service(const config::Config& config) {
     all.push_back(wrong(service, error.what(), error.hint()));
   }
   if (answer)
-    all = check_status(daemon::status_from_json(*answer));
+    all = check_status(*answer);
   else if (all.empty())
     all.push_back(not_running(config));
   if (!has_systemd()) return all;

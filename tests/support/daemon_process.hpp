@@ -63,13 +63,13 @@ class DaemonProcess {
   std::string log_file() const { return pihole_.run_directory() + "/daemon.log"; }
   std::string log() const { return read_text(log_file()); }
 
-  daemon::Status status() const { return daemon::status_from_json(ask({"status", {}, {}})); }
+  daemon::Status status() const { return ask({"status", {}, {}}); }
   daemon::PeerStatus peer(const std::string& name = "ph1") const {
     for (auto& each : status().peers)
       if (each.name == name) return each;
     return {};
   }
-  std::string ask(const daemon::Request& request) const {
+  daemon::Status ask(const daemon::Request& request) const {
     auto answer = daemon::ask(pihole_.run_directory(), request);
     if (!answer) throw Error(ErrorCode::not_found, "no daemon");
     return *answer;

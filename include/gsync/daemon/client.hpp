@@ -14,9 +14,9 @@ bool is_listening(const std::string& run_directory);
 /// has changed. False when that cannot be done.
 bool reload(const std::string& run_directory) noexcept;
 
-/// Asks the daemon whose sockets are in `run_directory`. The answer is one line of JSON; nullopt when no daemon runs there. Errors: refused
-/// (may not connect), timeout (5 s, and 90 s for "now"), and what the daemon answers.
-std::optional<std::string> ask(const std::string& run_directory, const Request& request);
+/// Asks the daemon whose sockets are in `run_directory`, which answers with how things are then; nullopt when no daemon runs there. Errors:
+/// refused (may not connect), timeout (5 s, and 90 s for "now"; it is not done later), and what the daemon answers instead.
+std::optional<Status> ask(const std::string& run_directory, const Request& request);
 
 /// Gives each line of JSON as it comes, until the daemon ends (true) or `on_line` says false. False at once when no daemon runs there.
 bool follow(const std::string& run_directory, const std::function<bool(const std::string& line)>& on_line);

@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <thread>
 
+#include "gsync/daemon/client.hpp"
 #include "gsync/util/error.hpp"
 #include "support/temp_directory.hpp"
 
@@ -35,6 +38,44 @@ TEST(Listener, IsThereForOwnerAndGroupAndGoesWithItsObject) {
   }
   EXPECT_NE(::access(path.c_str(), F_OK), 0);
   EXPECT_FALSE(connect_to(path));
+}
+
+TEST(Listener, PassesOverWhoHasGone) {
+  test::TempDirectory directory;
+  Listener listener(directory.path(), "status.sock", std::nullopt);
+  {
+    const auto gone = connect_to(directory / "status.sock");
+    ASSERT_EQ(::write(gone.get(), "x", 1), 1);
+  }
+  const auto half = connect_to(directory / "status.sock");
+  ASSERT_EQ(::write(half.get(), "y", 1), 1);
+  ASSERT_EQ(::shutdown(half.get(), SHUT_WR), 0);
+  const auto server = listener.accept();
+  char word = 0;
+  EXPECT_EQ(::read(server.get(), &word, 1), 1);
+  EXPECT_EQ(word, 'y') << "one that says no more still hears";
+  EXPECT_FALSE(listener.accept());
+}
+
+TEST(Ask, ThrowsWhatTheDaemonAnswersInsteadOfDoingIt) {
+  test::TempDirectory directory;
+  Listener listener(directory.path(), "status.sock", std::nullopt);
+  std::thread daemon([&] {
+    pollfd wanted{listener.fd(), POLLIN, 0};
+    if (::poll(&wanted, 1, 60'000) != 1) return;
+    const auto client = listener.accept();
+    const auto answer = to_json(Error(ErrorCode::no_space, "the card is full", "make room")) + "\n";
+    EXPECT_EQ(::write(client.get(), answer.data(), answer.size()), static_cast<ssize_t>(answer.size()));
+    pollfd end{client.get(), POLLIN, 0};
+    ::poll(&end, 1, 60'000);
+  });
+  try {
+    ask(directory.path(), {"pause", "ph1", "by hand"});
+    ADD_FAILURE() << "it is said to be done";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::no_space) << error.what();
+  }
+  daemon.join();
 }
 
 TEST(Listener, TakesThePlaceOfASocketThatACrashLeft) {
