@@ -14,8 +14,8 @@
 namespace gsync::cli {
 namespace {
 
-/// Takes away what lets us in there, before what lets us reach it goes here.
-void let_us_in_no_more(const Invocation& invocation, const config::PeerConfig& peer, const std::string& own_name, Output& output) {
+/// Takes away what lets us in there, before what lets us reach it goes here. False, with a warning, when our key stays.
+bool let_us_in_no_more(const Invocation& invocation, const config::PeerConfig& peer, const std::string& own_name, Output& output) {
   auto admin = setup::parse_admin(invocation.pair.admin);
   admin.port = peer.port;
   admin.identities = admin_identities(invocation.pair.identity);
@@ -33,10 +33,12 @@ void let_us_in_no_more(const Invocation& invocation, const config::PeerConfig& p
     return ask_secret(output, question);
   });
   output.step(fmt::format("taking this Pi-hole's key away on {}", admin.host));
-  // What is not there need not go.
-  session.gravity_sync({"accept", own_name, "--remove"});
+  // We may be no peer of its own. `accept` lets its daemon read the configuration, which must be without us by then.
   session.gravity_sync({"config", "peer", own_name, "--remove"});
+  const auto removed = session.gravity_sync({"accept", own_name, "--remove"});
   session.gravity_sync({"forget", own_name});
+  if (removed.exit_code != 0) output.warn(fmt::format("{}: {}", admin.host, error_in(removed).what()));
+  return removed.exit_code == 0;
 }
 
 }  // namespace
@@ -46,18 +48,18 @@ ExitCode run_unpair(const Invocation& invocation, Output& output) {
   util::hide_memory();
   const auto config = present_configuration(invocation);
   const auto& peer = config.peer(invocation.peer);
-  if (!invocation.pair.admin.empty()) let_us_in_no_more(invocation, peer, config.node.name, output);
+  const bool done_there = !invocation.pair.admin.empty() && let_us_in_no_more(invocation, peer, config.node.name, output);
   output.step(fmt::format("taking {} out here: its host key, its own key, the syncs with it, its place in the configuration", peer.name));
   run_here(invocation, {"trust", peer.name, "--remove"});
-  run_here(invocation, {"forget", peer.name});
   if (const auto account = setup::find_ssh_account()) setup::dismiss(*account, peer.name);
   const auto removed = run_here(invocation, {"config", "peer", peer.name, "--remove"});
   if (removed.exit_code != 0) throw error_in(removed);
   // A daemon that runs goes on with what is left.
   if (!daemon::reload(config.daemon.run_directory) && daemon::is_listening(config.daemon.run_directory))
     output.warn("the daemon does not answer, so it was not told: sudo systemctl restart gravity-sync");
+  run_here(invocation, {"forget", peer.name});  // which waits for a run that had begun
   output.done(fmt::format("{} is no peer of this Pi-hole any more", peer.name));
-  if (invocation.pair.admin.empty())
+  if (!done_there)
     output.say(fmt::format("Over there, this takes this Pi-hole's key away: sudo gravity-sync accept {} --remove", config.node.name));
   return ExitCode::done;
 }

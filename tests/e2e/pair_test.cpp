@@ -440,6 +440,15 @@ TEST_F(Pair, IsTakenBackByUnpair) {
   EXPECT_EQ(nodes->run({"unpair", "ph1"}).exit_code, 2) << "there is no such peer";
 }
 
+TEST_F(Pair, SaysWhatUnpairCouldNotTakeBackThere) {
+  ASSERT_EQ(pair({"--fingerprint", fingerprint(), "--first", "both"}).exit_code, 0);
+  ASSERT_EQ(nodes->run_on(nodes->ph1, {"accept", "ph2", "--remove"}).exit_code, 0);
+  const auto unpaired = nodes->run({"unpair", "ph1", "--admin", "root@127.0.0.1", "--identity", nodes->sshd.client_key()});
+  EXPECT_EQ(unpaired.exit_code, 0) << unpaired.errors;
+  EXPECT_TRUE(contains(unpaired.errors, "lets nobody in as ph2")) << unpaired.errors;
+  EXPECT_TRUE(contains(unpaired.output + unpaired.errors, "sudo gravity-sync accept ph2 --remove")) << unpaired.output;
+}
+
 TEST(PairCommand, TakesNoHostThatIsAnOptionOfSsh) {
   test::PiholeDirectory pihole;
   for (const std::string admin :
