@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,8 +16,14 @@
 namespace gsync::daemon {
 namespace {
 
-constexpr std::chrono::seconds first_words_time{8};  // less than a client waits for a connection
+/// Less than a client waits for a connection as a rule, who then learns why it had to.
+constexpr std::chrono::seconds first_words_time{8};
+/// One may have been told to wait longer, and a slow host takes longer.
+constexpr std::chrono::seconds longest_first_words_time{60};
 constexpr std::chrono::seconds last_words_time{60};
+
+constexpr const char* no_answer = "the daemon there does not answer";
+constexpr const char* why_no_answer = "see why it does not start, or hangs: journalctl -u gravity-sync";
 
 /// Bytes on their way from one descriptor to another.
 class Way {
@@ -81,6 +88,8 @@ bool relay(const std::string& run_directory, const std::string& peer, bool read_
   auto patience = util::Deadline::in(first_words_time);
   bool waits = true;
   bool said = false;
+  bool warned = false;
+  bool alone = false;  ///< the client says no more
   for (bool ended = false;;) {
     std::array<pollfd, 4> p{there.in(), there.out(), back.in(), back.out()};
     if (p[3].fd < 0) p[3] = {1, 0, 0};
@@ -94,12 +103,15 @@ bool relay(const std::string& run_directory, const std::string& peer, bool read_
     if (p[2].revents && !std::exchange(said, true)) waits = false;
     if (waits && patience.passed()) {
       if (said) return true;
-      throw Error(ErrorCode::timeout, "the daemon there does not answer",
-                  "see why it does not start, or hangs: journalctl -u gravity-sync");
+      if (alone || std::exchange(warned, true)) throw Error(ErrorCode::timeout, no_answer, why_no_answer);
+      const auto words = fmt::format("{}: {}\n", no_answer, why_no_answer);
+      [[maybe_unused]] const auto written = ::write(2, words.data(), words.size());
+      patience = util::Deadline::in(longest_first_words_time - first_words_time);
     }
     if (!ended || !there.empty()) continue;
     ::shutdown(socket.get(), SHUT_WR);
     ended = false;
+    alone = true;
     if (!said) continue;
     patience = util::Deadline::in(last_words_time);
     waits = true;

@@ -193,6 +193,11 @@ std::string hint_for(std::string_view said, std::string_view peer, Side side) {
   if (contains(said, "ermission denied"))
     return fmt::format("the account on {} may not run gravity-sync; check the mode of the binary and of the directories above it", peer);
   if (contains(said, "takes no more")) return fmt::format("take another Pi-hole that follows {} as the peer of this one", peer);
+  if (contains(said, "does not answer"))
+    return fmt::format(
+        "the service on {} listens, and does not start or hangs: see there what `sudo gravity-sync doctor` and `journalctl -u "
+        "gravity-sync` say",
+        peer);
   if (said.empty())
     return fmt::format(
         "see what `ssh {} gravity-sync version` says, and check the forced command in authorized_keys there: it must run `gravity-sync "

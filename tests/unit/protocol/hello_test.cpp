@@ -137,6 +137,13 @@ TEST(Hello, OfADaemonThatHasAsManyPeersAsItTakesIsSaidInItsWords) {
   EXPECT_THAT(std::string(error.hint()), HasSubstr("as the peer of this one"));
 }
 
+TEST(Hello, OfADaemonThatDoesNotAnswerSaysWhereToLook) {
+  auto error =
+      connect_to("", "error: the daemon there does not answer\n  see why it does not start, or hangs: journalctl -u gravity-sync\n");
+  EXPECT_THAT(error.what(), HasSubstr("the daemon there does not answer"));
+  EXPECT_THAT(error.hint(), HasSubstr("journalctl"));
+}
+
 TEST(Hello, RecognisesAnAccountWithoutAShell) {
   auto error = connect_to("This account is currently not available.\n");
   EXPECT_EQ(error.code(), ErrorCode::protocol);
