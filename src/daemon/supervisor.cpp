@@ -27,6 +27,8 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds gravity_poll{1};
 constexpr std::size_t most_servers = 64;
+/// What sshd has let in by the rights of before has reached agent.sock by then.
+constexpr std::chrono::seconds login_time{10};
 
 /// What people edit, and where it stands.
 std::vector<std::string> watched_files(const pihole::Installation& pihole) {
@@ -138,6 +140,10 @@ void Supervisor::turn() {
   act_on_changes(now);
   tell_manager(now);
   if (polls[2].revents) accept_agents();
+  if (part_again_ && now >= *part_again_) {
+    part_again_.reset();
+    part_with_servers(now);
+  }
   status_server_.handle(polls, now);
   answer_tickets();
   hooks_.kill_late(now);
@@ -154,6 +160,7 @@ std::optional<Time> Supervisor::next_time() const {
     times.push_back(next_look_);
     times.push_back(debounce_.due());
     times.push_back(next_watchdog_);
+    times.push_back(part_again_);
     for (const auto& worker : workers_) times.push_back(worker.start_at);
   }
   for (const auto& child : leaving_) times.push_back(child.kill_at());
@@ -231,13 +238,13 @@ void Supervisor::write_metrics() {
   if (config_.daemon.metrics_file.empty()) return;
   auto text = prometheus_text(status());
   if (text == metrics_) return;
-  metrics_ = std::move(text);
   try {
-    util::replace_file(config_.daemon.metrics_file, metrics_);
+    util::replace_file(config_.daemon.metrics_file, text);
   } catch (const Error& error) {
     if (!std::exchange(metrics_failed_, true)) say(Level::warning, "metrics", error.what(), error.hint());
     return;
   }
+  metrics_ = std::move(text);
   metrics_failed_ = false;
 }
 
@@ -300,9 +307,15 @@ void Supervisor::require_same_places(const config::Config& config) const {
   require(config.daemon.agent_group == config_.daemon.agent_group, "[daemon] agent_group");  // the socket's
 }
 
+/// They come again by themselves, with the rights that they have by then.
+void Supervisor::part_with_servers(Time now) {
+  for (auto& server : servers_) server.child.stop(now + stop_time);
+}
+
 void Supervisor::reload() {
-  // They come again by themselves, with the rights that they have by then.
-  for (auto& server : servers_) server.child.stop(steady_clock::now() + stop_time);
+  accept_agents();
+  part_with_servers(steady_clock::now());
+  part_again_ = steady_clock::now() + login_time;
   bool same_for_children = false;
   try {
     auto config = parts_.load();
@@ -310,6 +323,10 @@ void Supervisor::reload() {
     config_error_.clear();
     if (config.text == config_.text) return say(Level::info, "reloaded", "the configuration is as it was");
     auto file = config_file(config);
+    if (config.daemon.metrics_file != config_.daemon.metrics_file) {
+      metrics_.clear();
+      metrics_failed_ = false;
+    }
     same_for_children = config.sync == config_.sync && config.daemon.interval == config_.daemon.interval;
     config_ = std::move(config);
     config_fd_ = std::move(file);

@@ -59,6 +59,7 @@ class Supervisor {
   void tell_all(const Order& order);
   void accept_agents();
   void require_same_places(const config::Config& config) const;
+  void part_with_servers(Time now);
   void reload();
   /// For the peers of the configuration. Those that were there before and are the same go on, if `keep`.
   void make_slots(bool keep);
@@ -105,6 +106,7 @@ class Supervisor {
   std::string config_error_;
   std::optional<milliseconds> watchdog_ = watchdog_interval();
   std::optional<Time> next_watchdog_;
+  std::optional<Time> part_again_;
   bool looks_other_ = false;  ///< the look at the interval saw what nothing has told us of, and nobody was told yet
   std::string manager_text_;
   std::string metrics_;

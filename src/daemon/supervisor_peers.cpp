@@ -167,14 +167,14 @@ void Supervisor::pause(const std::string& peer, const std::string& why) {
 
 void Supervisor::resume(const std::string& peer) {
   set_resumed(parts_.state, peer);
+  // Whom we refused a change may make it now. A pause may have been set while we did not answer, and we do not know of it.
+  for (const auto& server : servers_) send(server.child.control(), Order{Order::Kind::changed, 0});
   if (paused_.erase(peer) == 0) return;
   if (auto* worker = slot(peer)) {
     worker->status.phase = Phase::connecting;
     worker->status.paused_why.clear();
     worker->start_at = steady_clock::now();
   }
-  // Whom we refused a change may make it now.
-  for (const auto& server : servers_) send(server.child.control(), Order{Order::Kind::changed, 0});
   say(Level::info, "resumed", "resumed", {}, peer);
 }
 

@@ -205,6 +205,8 @@ void Worker::turn() {
     const auto wait = lasts(error.code()) ? std::chrono::duration_cast<milliseconds>(parts_.config.daemon.interval) : retry_.next(random());
     next_turn_ = steady_clock::now() + wait;
     failed(error, wait);
+    // What refused us may have changed since, as in converse(): that word was this one.
+    if (wanted_ && refused_ && refused_->command.empty()) refused_.reset();
   }
 }
 

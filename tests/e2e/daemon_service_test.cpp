@@ -74,6 +74,24 @@ TEST_F(DaemonService, OneWithAsManyPeersAsItTakesSaysSoToTheNext) {
   EXPECT_TRUE(DaemonProcess::poll([&] { return nodes.run({"pull"}).exit_code == 0; })) << "there is room again";
 }
 
+/// One that logged in by the rights of before may have been on its way when they changed.
+TEST_F(DaemonService, WhoComesRightAfterAReloadIsPartedWithOnceMore) {
+  TwoNodes nodes;
+  DaemonProcess there(nodes.ph1);
+  DaemonProcess here(nodes.ph2);
+  ASSERT_TRUE(here.wait_in_step());
+  const auto times = [&] {
+    const auto log = there.log();
+    std::size_t n = 0;
+    for (auto at = log.find("serves ph2"); at != std::string::npos; at = log.find("serves ph2", at + 1)) ++n;
+    return n;
+  };
+  ASSERT_EQ(times(), 1u) << there.log();
+  there.signal(SIGHUP);
+  EXPECT_TRUE(DaemonProcess::poll([&] { return times() == 3; })) << there.log();
+  ASSERT_TRUE(here.wait_in_step());
+}
+
 TEST_F(DaemonService, TwoDaemonsThatWantTheSameChangeMakeItOnce) {
   TwoNodes nodes;
   nodes.set_peer({{}, {}, {}, {}, "mode = \"push\""});
@@ -219,6 +237,9 @@ TEST_F(DaemonService, HooksMetricsAndMonitorTellOfAChange) {
   EXPECT_TRUE(DaemonProcess::poll(
       [&] { return contains(read_text(directory / "gravity-sync.prom"), "gravity_sync_in_step{peer=\"ph1\",mode=\"pull\"} 1"); }));
   EXPECT_TRUE(contains(nodes.run({"status", "--prometheus"}).output, "gravity_sync_syncs_total"));
+  nodes.ph2.set_daemon_lines(fmt::format("metrics_file = \"{}\"\n", directory / "other.prom"));
+  here.signal(SIGHUP);
+  EXPECT_TRUE(DaemonProcess::poll([&] { return std::filesystem::exists(directory / "other.prom"); })) << here.log();
 }
 
 }  // namespace
