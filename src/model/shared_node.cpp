@@ -196,6 +196,8 @@ ApplyReport SharedNode::apply(const Change& change, BlocklistReader* rows, util:
 Change SharedNode::change_of_whole(const Change& change) {
   const auto now = describe().digests;
   if (!view_ || now.lists != change.expected.lists || now.blocklist != change.expected.blocklist) changed_meanwhile();
+  for (std::size_t i = 0; i < change.records.size(); ++i)
+    if (change.records[i] && now.records[i] != change.expected.records[i]) changed_meanwhile();
   auto result = change;
   result.expected = view_->whole;
   if (!change.rows.empty() && keep_.keeps_rows()) {

@@ -47,6 +47,7 @@ class Apply {
     entry_.conflicts = change_.conflicts;
     entry_.counts.conflicts = change_.conflicts.size();
     check_records(records_before);
+    records_before_ = records_before;
     load_before();
     bool database = change_.whole_copy || !change_.rows.empty() || !change_.wishes.empty();
     if (database) {
@@ -84,6 +85,8 @@ class Apply {
       if (!before[i]) {
         throw Error(ErrorCode::refused, fmt::format("{} cannot be set on this Pi-hole", plural_of(kind)), "leave them out with --only");
       }
+      if (const auto& expected = change_.expected.records[i]; expected && model::digest_of(*before[i]) != *expected)
+        throw Error(ErrorCode::conflict, fmt::format("the {} have changed since the plan was made", plural_of(kind)), "run it again");
       auto lines = model::parse_records(kind, *change_.records[i]);
       if (kind == model::RecordKind::setting) {
         check_settings(*before[i], lines);
@@ -414,17 +417,49 @@ class Apply {
 
   // --- records and the books
 
+  /// Somebody may have edited them while lists were published, or another kind was set.
+  void require_as_before(model::RecordKind kind, const model::RecordLines& lines) const {
+    const auto i = model::index_of(kind);
+    const auto now = parts_.records.read().records[i];
+    if (!now || !records_before_[i]) return;  // set() says what is wrong
+    const auto of_key = [&](const model::RecordLines& all) {
+      const auto line = std::ranges::find(all, model::setting_key_of(lines.front()), model::setting_key_of);
+      return line == all.end() ? std::string() : *line;
+    };
+    const bool same = kind == model::RecordKind::setting ? of_key(*now) == of_key(*records_before_[i]) : *now == *records_before_[i];
+    if (!same)
+      throw Error(ErrorCode::conflict, fmt::format("the {} of {} were edited meanwhile", plural_of(kind), parts_.name), "run it again");
+  }
+
   void set_all_records() {
     if (records_.empty()) return;
-    auto& access = parts_.records;
     std::vector<model::RecordKind> kinds;
-    std::vector<Error> failures;
+    try {
+      set_records_one_by_one(kinds);
+    } catch (...) {
+      // The others are in their files.
+      if (!kinds.empty())
+        after_publishing("FTL may not know of all records that were set",
+                         [&] { parts_.records.settle(kinds, util::Deadline::in(record_deadline)); });
+      throw;
+    }
+    parts_.records.settle(kinds, util::Deadline::in(record_deadline));
+    if (failures_.empty()) return;
+    std::string what;
+    for (const auto& failure : failures_) what.append(what.empty() ? "" : "; ").append(failure.what());
+    throw Error(failures_.front().code(), what, failures_.front().hint());
+  }
+
+  /// `set`: those that were.
+  void set_records_one_by_one(std::vector<model::RecordKind>& set) {
+    auto& access = parts_.records;
     bool restarts = false;
+    bool first = true;
     for (const auto& [kind, lines] : records_) {
-      if (!kinds.empty() && access.needs_spacing()) parts_.clock.sleep(parts_.config.sync.record_spacing);
+      if (!std::exchange(first, false) && access.needs_spacing()) parts_.clock.sleep(parts_.config.sync.record_spacing);
       // An FTL that starts writes pihole.toml as well.
       if (kind == model::RecordKind::setting && restarts && ftl_.serves()) ftl_.answers(util::Deadline::in(restart_deadline));
-      kinds.push_back(kind);
+      require_as_before(kind, lines);
       restarts = access.pauses_dns(kind, lines);
       try {
         for (auto& warning : access.set(kind, lines, util::Deadline::in(record_deadline))) report_.warnings.push_back(std::move(warning));
@@ -432,14 +467,10 @@ class Apply {
       } catch (const Error& error) {
         // One value that this FTL refuses says nothing about the other settings.
         if (kind != model::RecordKind::setting || error.code() != ErrorCode::io) throw;
-        failures.push_back(error);
+        failures_.push_back(error);
       }
+      set.push_back(kind);
     }
-    access.settle(kinds, util::Deadline::in(record_deadline));
-    if (failures.empty()) return;
-    std::string what;
-    for (const auto& failure : failures) what.append(what.empty() ? "" : "; ").append(failure.what());
-    throw Error(failures.front().code(), what, failures.front().hint());
   }
 
   void finish_history() {
@@ -478,7 +509,9 @@ class Apply {
   std::optional<LiveContent> before_;  // absent when live is damaged and a whole copy replaces it
   std::optional<replica::Identity> damaged_;
   std::optional<NewVersion> version_;
+  model::Records records_before_;
   std::vector<std::pair<model::RecordKind, model::RecordLines>> records_;
+  std::vector<Error> failures_;  ///< of settings that this FTL refuses
   std::optional<replica::Publication> publication_;
   bool ftl_was_running_ = false;
   bool signalled_ = false;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t versions_looked_at = 10;
 constexpr const char* swapped = "gravity swap";  // what `pihole -g` has moved away and put there
-constexpr const char* meanwhile = "meanwhile";  // what was kept while `pihole -g` ran
+constexpr const char* meanwhile = "meanwhile";   // what was kept while `pihole -g` ran
 
 struct FileId {
   std::uint64_t device = 0;
@@ -43,6 +43,7 @@ void publish_lists(const Parts& parts, model::Change change, const LiveContent& 
   change.force = true;  // what is brought was accepted once
   change.expected.lists = now.summary.lists;
   change.expected.blocklist = now.summary.blocklist;
+  change.expected.records = model::digests_of(records);
   change.rows = model::diff(now.rows.lists, wanted);
   const bool any_records = std::any_of(change.records.begin(), change.records.end(), [](const auto& lines) { return lines.has_value(); });
   if (!change.rows.empty() || any_records) {

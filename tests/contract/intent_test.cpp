@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -168,8 +169,8 @@ TEST_F(LocalNodeIntent, IsCaughtUpWithWithoutAnEditBeingTakenBack) {
   EXPECT_GT(during, 10);
 }
 
-/// A row that only comes with the catching up is not in what `pihole -g` moved away before. In the base that is settled on, and not in that,
-/// it would look as if somebody had deleted it.
+/// A row that only comes with the catching up is not in what `pihole -g` moved away before. In the base that is settled on, and not in
+/// that, it would look as if somebody had deleted it.
 TEST_F(LocalNodeIntent, KeepsWhatItBringsWherePiholeGCameBeforeItWasCaughtUpWith) {
   lock();
   here_.node->intend(peer, intent());
@@ -276,6 +277,65 @@ TEST_F(LocalNodeIntent, BringsBackWhatTheOtherWasToldOfWhilePiholeGRan) {
   lock();
   here_.node->unlock();
   EXPECT_EQ(count_of("edited.example"), 1);
+}
+
+class LocalNodeRecords : public LocalNodeIntent {
+ protected:
+  static constexpr const char* edited = "10.0.0.9 edited.lan";
+
+  void edit_records() const {
+    auto settings = here_.directory.settings();
+    settings.dns_hosts.emplace_back(edited);
+    here_.directory.save(settings);
+  }
+  model::Change change() {
+    model::Change change;
+    change.source = "ph9";
+    change.expected = lock().digests;
+    change.records[0] = *here_.node->records()[0];
+    change.records[0]->emplace_back("192.168.1.77 new.lan");
+    change.rows = intent().rows;
+    return change;
+  }
+  ErrorCode error_of(const model::Change& change) {
+    try {
+      here_.node->apply(change, nullptr, nullptr);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::cancelled;
+  }
+  void expect_the_edit_is_there() {
+    const auto lines = here_.directory.settings().dns_hosts;
+    EXPECT_TRUE(std::ranges::find(lines, edited) != lines.end());
+  }
+};
+
+TEST_F(LocalNodeRecords, ThatWereEditedSinceThePlanAreNotSet) {
+  const auto planned = change();
+  edit_records();
+  EXPECT_EQ(error_of(planned), ErrorCode::conflict);
+  expect_the_edit_is_there();
+  EXPECT_EQ(count_of("intended.example"), 0) << "nothing was begun";
+}
+
+TEST_F(LocalNodeRecords, ThatAreEditedWhileTheListsArePublishedAreNotSet) {
+  const auto planned = change();
+  int times = 0;
+  watch([&](const auto& call) {
+    if (call.operation == "exchange_at" && times++ == 0) edit_records();
+  });
+  EXPECT_EQ(error_of(planned), ErrorCode::conflict);
+  EXPECT_EQ(times, 1);
+  watch_no_more();
+  expect_the_edit_is_there();
+  EXPECT_EQ(count_of("intended.example"), 1);
+  here_.node->unlock();
+  // As a run does that plans again.
+  auto again = change();
+  again.rows.clear();
+  EXPECT_EQ(error_of(again), ErrorCode::cancelled) << "it is applied";
+  expect_the_edit_is_there();
 }
 
 }  // namespace

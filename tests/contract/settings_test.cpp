@@ -80,6 +80,7 @@ TEST_P(SettingsContract, SetsTheSettingsThatItListsAndNoOthers) {
   change.expected = node->describe().digests;
   change.records[i] = model::RecordLines{"dns.blockTTL = 61", "dns.upstreams = [\"1.1.1.1\"]"};
   EXPECT_TRUE(node->apply(change, nullptr, nullptr).dns_paused);
+  change.expected = node->describe().digests;
   change.records[i] = model::RecordLines{"dns.upstreams = [\"9.9.9.9\"]", "misc.dnsmasq_lines = []"};
   EXPECT_EQ(code_of([&] { node->apply(change, nullptr, nullptr); }), ErrorCode::refused) << "a peer cannot change what is not given";
   change.records[i] = model::RecordLines{"dns.dnssec = true"};

