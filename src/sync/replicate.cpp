@@ -16,6 +16,14 @@ namespace {
 /// How often a run plans again when a node changed between the plan and the publish.
 constexpr int max_attempts = 3;
 
+/// Than what is settled now.
+bool has_more_than(const model::PairInfo& pair, const model::Components& wanted) {
+  if (pair.base.empty()) return false;
+  bool more = !wanted.lists && pair.lists != model::Digest{};
+  for (std::size_t i = 0; i < pair.records.size(); ++i) more = more || (pair.records[i] && !wanted.records[i]);
+  return more;
+}
+
 class Replication {
  public:
   Replication(model::Node& source, model::Node& target, const Options& options) : source_(source), target_(target), options_(options) {}
@@ -296,6 +304,15 @@ void Replication::agree_on_outcome() {
   const auto source_info = source_.describe();
   const auto target_info = target_.describe();
   if (!in_step(source_info, target_info, options_.components)) return;
+  const auto source_pair = source_.pair(target_info.node_id);
+  const auto target_pair = target_.pair(source_info.node_id);
+  const auto wanted = agreeable(source_info, target_info, options_.components);
+  if (source_pair.base != target_pair.base && (has_more_than(source_pair, wanted) || has_more_than(target_pair, wanted))) {
+    // One base for both would be what only one of them remembers: what a person has deleted since would come back, or go.
+    source_.forget(target_info.node_id, true);
+    target_.forget(source_info.node_id, true);
+    return;
+  }
   if (options_.action == model::Action::push)
     agree(source_, source_info, target_, target_info, options_.components);
   else

@@ -184,13 +184,13 @@ bool TwoWay::finish_interrupted() {
     return true;
   }
   // Each is told last of all that it is done, so one that is not told has done it when the other has it as its base. And none begins before
-  // both are told.
+  // both are told. It may have been done by catching up, without the compiled sets.
   if (!here.intent.empty() && here.intent == there.base)
-    settle_one(here_, here_info_, there_, there_info_, here.intent, false, there_.label());
+    settle_one(here_, here_info_, there_, there_info_, here.intent, true, there_.label());
   else if (!here.intent.empty())
     here_.forget(there_id, false);
   if (!there.intent.empty() && there.intent == here.base)
-    settle_one(there_, there_info_, here_, here_info_, there.intent, false, {});
+    settle_one(there_, there_info_, here_, here_info_, there.intent, true, {});
   else if (!there.intent.empty())
     there_.forget(here_id, false);
   return true;
@@ -241,8 +241,9 @@ void TwoWay::read_both(Merged& merged) {
   begin_step(options_, fmt::format("reading {}", here_.label()));
   merged.here.lists = lists_described(here_, here_info_, {});
   merged.here.blocklist = here_.blocklist();
-  const bool other_lists = lists_differ(here_info_, there_info_);
-  const bool other_blocklist = blocklists_differ(here_info_, there_info_);
+  // What only one of them can hold is in its own base, or it would look as if the other had deleted it once that can hold it, too.
+  const bool other_lists = lists_differ(here_info_, there_info_) || here_info_.digests.lists != there_info_.digests.lists;
+  const bool other_blocklist = blocklists_differ(here_info_, there_info_) || here_info_.digests.blocklist != there_info_.digests.blocklist;
   begin_step(options_, fmt::format("reading {}", there_.label()));
   // Adlists that go take their compiled rows with them, so these are counted wherever lists differ.
   merged.there.lists = other_lists || other_blocklist ? lists_described(there_, there_info_, merged.here.lists) : merged.here.lists;

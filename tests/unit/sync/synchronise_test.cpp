@@ -308,6 +308,42 @@ TEST_F(Synchronise, APullInBetweenMakesANewBase) {
       << "and what is deleted after it stays so";
 }
 
+/// The one that is pulled to has forgotten all of it, and the other one remembers the rest.
+TEST_F(Synchronise, APullOfAPartInBetweenLeavesNoBaseThatOnlyOneOfThemHas) {
+  a.records_now[0] = model::RecordLines{"192.168.1.5 nas"};
+  begin_in_step();
+  b.records_now[0] = model::RecordLines{};
+  a.add_domain("new.a.example");
+  Options pull;
+  pull.components.records.fill(false);
+  replicate(a, b, pull);
+  EXPECT_TRUE(b.lists_now.contains({model::Table::domain, model::kind::deny_exact, "new.a.example"}));
+  for (auto* first : {&a, &b}) {
+    try {
+      synchronise(*first, first == &a ? b : a, options());
+      ADD_FAILURE() << "what was deleted on b comes back, or goes on a, by who begins";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("no common past"), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_EQ(b.records_now[0], model::RecordLines{});
+}
+
+TEST_F(Synchronise, WhatOneCouldNotHoldIsNotTakenForDeletedThereOnceItCan) {
+  const model::RowKey allowed{model::Table::adlist, model::kind::allow_list, "https://allowed.example/"};
+  a.info.capabilities.allow_lists = false;
+  begin_in_step();
+  b.lists_now[allowed].groups = {model::default_group_key()};
+  sync();
+  b.records_now[0] = model::RecordLines{"192.168.1.5 nas"};
+  sync();
+  EXPECT_EQ(a.records_now[0], b.records_now[0]);
+  a.info.capabilities.allow_lists = true;
+  synchronise(b, a, options());
+  expect_same();
+  EXPECT_TRUE(b.lists_now.contains(allowed));
+}
+
 TEST_F(Synchronise, BringsBackWhatPiholeGSwallowed) {
   begin_in_step();
   const auto copied = b.lists_now;
