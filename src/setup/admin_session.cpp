@@ -40,7 +40,8 @@ int run_on_terminal(const std::vector<std::string>& words) {
 }
 
 /// What sudo needs of the other host is a shell with these directories: those of an administrator who is not root may lack some.
-constexpr const char* path = "PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; ";
+// What programs say there is looked at.
+constexpr const char* path = "LC_ALL=C; export LC_ALL; PATH=$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; ";
 
 constexpr const char* questions =
     "echo \"gsync-uid $(id -u)\"; echo \"gsync-machine $(uname -m)\"; echo \"gsync-name $(uname -n)\"; "

@@ -131,10 +131,10 @@ class Authentication {
     auto file = load(default_identity_);
     if (file) return try_file(default_identity_, *file);
     if (agent_tried_) return false;
-    throw Error(
-        ErrorCode::auth,
-        fmt::format("there is no key to show to {}: no ssh-agent, and {} does not exist", connection_.name(), default_identity_),
-        fmt::format("make one with: ssh-keygen -t ed25519 -N '' -f {0}; then add {0}.pub to authorized_keys there", default_identity_));
+    throw Error(ErrorCode::auth,
+                fmt::format("there is no key to show to {}: no ssh-agent, and {} does not exist", connection_.name(), default_identity_),
+                "`sudo gravity-sync key` makes one here and prints it; let it in there with `sudo gravity-sync accept NAME`, NAME being "
+                "this Pi-hole's");
   }
 
   /// False when there is no agent or it has no key that the peer accepts.
@@ -189,6 +189,11 @@ class Authentication {
                             methods.empty() ? "not said" : methods);
     if (!(list & SSH_AUTH_METHOD_PUBLICKEY) && list != 0)
       throw Error(ErrorCode::auth, what, "allow keys there: PubkeyAuthentication yes in its sshd_config");
+    if (hint_key_ == default_identity_)
+      throw Error(
+          ErrorCode::auth, what,
+          "let it in there: `sudo gravity-sync accept NAME` (NAME being this Pi-hole's), with what `sudo gravity-sync key` prints here; if "
+          "it is let in, `sudo gravity-sync doctor` there says what is wrong with the account, and journalctl -u ssh why");
     throw Error(ErrorCode::auth, what,
                 fmt::format("add {} to ~{}/.ssh/authorized_keys there; if it is there, that file, its directory or the home may belong to "
                             "somebody else or be writable by "

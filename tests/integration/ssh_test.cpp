@@ -343,7 +343,7 @@ TEST_F(Ssh, WithoutAnyKeyTheErrorSaysHowToMakeOne) {
   auto e = connect_error(p);
   EXPECT_EQ(e.code(), ErrorCode::auth);
   EXPECT_TRUE(contains(e.what(), defaults().identity)) << e.what();
-  EXPECT_TRUE(contains(e.hint(), "ssh-keygen")) << e.hint();
+  EXPECT_TRUE(contains(e.hint(), "sudo gravity-sync key")) << e.hint();
 }
 
 TEST_F(Ssh, TheDefaultKeyIsUsedWhenNoneIsNamed) {
