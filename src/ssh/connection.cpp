@@ -50,18 +50,23 @@ std::string directory_of(const std::string& path) {
 
 }  // namespace
 
-Connection::Connection(const config::PeerConfig& peer, const Defaults& defaults, util::Deadline deadline) {
+Connection::Connection(const config::PeerConfig& peer, const Defaults& defaults, std::optional<util::Deadline> deadline) {
   static std::once_flag once;
   std::call_once(once, [] { ssh_init(); });
   session_ = ssh_new();
   if (!session_) throw Error(ErrorCode::io, "libssh cannot make a session: out of memory");
   try {
     configure(peer, defaults);
-    exchange_keys(deadline);
+    if (deadline) exchange_keys(*deadline);
   } catch (...) {
     ssh_free(session_);
     throw;
   }
+}
+
+std::string Connection::known_hosts_name_of(const config::PeerConfig& peer, const Defaults& defaults) {
+  const Connection connection(peer, defaults, std::nullopt);
+  return known_hosts_name(connection.host(), connection.port());
 }
 
 Connection::~Connection() {
@@ -214,7 +219,7 @@ void check_host_key(const Connection& connection, const config::PeerConfig& peer
   const auto& file = connection.known_hosts_file();
   auto verdict = look_up(util::read_file(file).value_or(""), known_hosts_name(connection.host(), connection.port()), key.get());
   if (verdict.state == HostKey::State::known) return;
-  auto command = fmt::format("gravity-sync trust {} --fingerprint {}", peer.name, shown);
+  auto command = fmt::format("sudo gravity-sync trust {} --fingerprint {}", peer.name, shown);
   auto compare = fmt::format("on {} itself, compare this with `ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub`", peer.name);
   if (verdict.state == HostKey::State::unknown)
     throw Error(ErrorCode::host_key, fmt::format("the host key of {} is unknown: {} {}", connection.name(), type, shown),

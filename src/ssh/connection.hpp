@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gsync/config/config.hpp"
@@ -16,8 +17,10 @@ namespace gsync::ssh {
 /// its deadline passes. Shared by the Session and the streams made from it.
 class Connection {
  public:
-  /// Connects and exchanges keys; the host key is not checked yet.
-  Connection(const config::PeerConfig& peer, const Defaults& defaults, util::Deadline deadline);
+  /// By which name known_hosts has the peer, after its ssh_config: nothing is connected. Error{config}.
+  static std::string known_hosts_name_of(const config::PeerConfig& peer, const Defaults& defaults);
+  /// Connects and exchanges keys; the host key is not checked yet. Without a deadline it only reads the ssh_config.
+  Connection(const config::PeerConfig& peer, const Defaults& defaults, std::optional<util::Deadline> deadline);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

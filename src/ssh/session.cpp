@@ -76,7 +76,7 @@ void trust(const config::PeerConfig& peer, const Defaults& defaults, const std::
 bool distrust(const config::PeerConfig& peer, const Defaults& defaults) {
   const auto& file = peer.known_hosts.empty() ? defaults.known_hosts : peer.known_hosts;
   const auto content = util::read_file(file).value_or("");
-  const auto rest = without_lines(content, known_hosts_name(peer.host, peer.port == 0 ? 22 : peer.port));
+  const auto rest = without_lines(content, Connection::known_hosts_name_of(peer, defaults));
   if (rest == content) return false;
   util::replace_file(file, rest, 0600);
   return true;

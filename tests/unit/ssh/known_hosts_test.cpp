@@ -2,6 +2,10 @@
 
 #include <string>
 
+#include "gsync/ssh/session.hpp"
+#include "support/paths.hpp"
+#include "support/temp_directory.hpp"
+
 // The test program has no libssh headers: these are the parts of src/ssh/known_hosts.hpp that need none.
 namespace gsync::ssh {
 std::string known_hosts_name(std::string_view host, std::uint16_t port);
@@ -30,6 +34,19 @@ TEST(KnownHosts, TheOldKeysOfAHostGoAndAllElseStays) {
   EXPECT_EQ(with_line(before, "[a]:2222", "x"), before + "x\n");
   EXPECT_EQ(with_line("# c\na " + key_b + "\na " + key_a + "\nb " + key_b + "\n@revoked a " + key_b + "\n", "a", "a " + key_a),
             "# c\nb " + key_b + "\n@revoked a " + key_b + "\na " + key_a + "\n");
+}
+
+/// By the name that trust() gave it.
+TEST(KnownHosts, OfAPeerWhoseSshConfigNamesTheHostIsFoundToBeRemoved) {
+  test::TempDirectory directory;
+  test::write_text(directory / "ssh_config", "Host ph2\n  HostName 10.0.0.2\n  Port 2222\n");
+  test::write_text(directory / "known_hosts", "ph2 " + key_b + "\n[10.0.0.2]:2222 " + key_a + "\n");
+  config::PeerConfig peer;
+  peer.name = peer.host = "ph2";
+  peer.port = 0;
+  peer.ssh_config = directory / "ssh_config";
+  EXPECT_TRUE(distrust(peer, {directory / "key", directory / "known_hosts"}));
+  EXPECT_EQ(test::read_text(directory / "known_hosts"), "ph2 " + key_b + "\n") << "which is another host's";
 }
 
 TEST(KnownHosts, TheOtherNamesOfASharedLineKeepIt) {
