@@ -72,7 +72,7 @@ ExitCode remove_peer(const Invocation& invocation, const setup::SshAccount& acco
                 "`sudo gravity-sync doctor` names those whom it lets in");
   part_with_peers(invocation, output);
   if (output.options().json)
-    output.json(accept_json({peer, account.authorized_keys(), {}, false, true}));
+    output.json(accept_json({peer, account.authorized_keys(), {}, false, true, {}, false}));
   else
     output.done(fmt::format("{} may not log in to this Pi-hole any more; an SSH connection that stands goes on until it ends", peer));
   return ExitCode::done;
@@ -89,15 +89,23 @@ ExitCode run_accept(const Invocation& invocation, Output& output) {
   const auto key = invocation.key.empty() ? read_key(invocation.file.empty() ? "-" : invocation.file, output)
                                           : ssh::parse_public_key(invocation.key, "--key");
   const auto before = setup::admitted(account);
-  const bool replaced = std::ranges::any_of(before, [&](const auto& each) { return each.peer == invocation.peer; });
+  const auto same = std::ranges::find(before, invocation.peer, &ssh::Admitted::peer);
+  const bool replaced = same != before.end();
+  const bool other_key = replaced && !key.line().starts_with(same->key);
   setup::admit(account, {own_path(), named_configuration(invocation), invocation.peer, invocation.read_only}, key);
   // Their number tells of a key that came in by another name.
   if (replaced || setup::admitted(account).size() <= before.size()) part_with_peers(invocation, output);
+  if (other_key && !output.options().json)
+    output.warn(
+        fmt::format("another key was let in as {0} before, and is not any more: if it is another Pi-hole's, each needs a name of its own "
+                    "([node] name), and both are to be accepted again",
+                    invocation.peer));
   if (account.shell_refuses())
     output.warn(fmt::format("the shell of {} is {}, so sshd runs nothing for it: sudo usermod --shell /bin/sh {}", setup::ssh_account_name,
                             account.shell, setup::ssh_account_name));
   if (output.options().json)
-    output.json(accept_json({invocation.peer, account.authorized_keys(), key.fingerprint, invocation.read_only, replaced}));
+    output.json(accept_json({invocation.peer, account.authorized_keys(), key.fingerprint, invocation.read_only, replaced,
+                             other_key ? same->key : std::string(), other_key && same->read_only}));
   else
     output.done(fmt::format("{} may {} this Pi-hole's lists and records with {} {}", invocation.peer,
                             invocation.read_only ? "read" : "read and set", key.type, key.fingerprint));

@@ -228,6 +228,20 @@ class Pairing {
   void let_in(const Host& host, const std::string& name, const std::string& key) {
     const auto bare = key.substr(0, key.find(' ', key.find(' ') + 1));
     const auto accepted = host.ask({"accept", name, "--key", bare});
+    const auto replaced = text_of(accepted, "replaced");
+    if (!replaced.empty()) {
+      output_.warn(fmt::format(
+          "{0} let another key in as {1} before, and does not any more: if it is another Pi-hole's, give each a name of its own "
+          "([node] name), and pair both again",
+          host.label, name));
+      undo_with(fmt::format("the key of {} on {}, which is the one of before again", name, host.label),
+                [&host, name, replaced, read_only = accepted.value("replaced_read_only", false)] {
+                  Words words{"accept", name, "--key", replaced};
+                  if (read_only) words.push_back("--read-only");
+                  host.ask(words);
+                });
+      return;
+    }
     if (accepted.value("before", false)) return;
     undo_with(fmt::format("the key of {} on {}", name, host.label), [&host, name] { host.ask({"accept", name, "--remove"}); });
   }

@@ -23,7 +23,9 @@ std::string accept_json(const AcceptFacts& facts) {
                {"fingerprint", facts.fingerprint},
                {"read_only", facts.read_only},
                {"accepted", !facts.fingerprint.empty()},
-               {"before", facts.before}});
+               {"before", facts.before},
+               {"replaced", facts.replaced},
+               {"replaced_read_only", facts.replaced_read_only}});
 }
 
 std::string settings_json(const std::string& path, const std::vector<config::Setting>& settings) {

@@ -16,7 +16,9 @@ struct AcceptFacts {
   std::string file;
   std::string fingerprint;  ///< empty: removed
   bool read_only = false;
-  bool before = false;  ///< there was a key of this peer already
+  bool before = false;   ///< there was a key of this peer already
+  std::string replaced;  ///< that key, if it was another one: "ssh-ed25519 AAAA…"
+  bool replaced_read_only = false;
 };
 std::string accept_json(const AcceptFacts& facts);
 

@@ -14,6 +14,7 @@ namespace {
 /// A line as sshd reads it: options, which may hold blanks in quotes, and what follows them.
 struct KeyLine {
   std::vector<std::string> options;
+  std::string type;
   std::string base64;
 };
 
@@ -54,6 +55,7 @@ KeyLine parse(std::string_view line) {
   const bool bare = !words.empty() && words.front().starts_with("AAAA");
   if (bare) result.options.clear();
   if (words.size() > (bare ? 0u : 1u)) result.base64 = words[bare ? 0 : 1];
+  if (!bare && !words.empty()) result.type = words.front();
   return result;
 }
 
@@ -72,6 +74,7 @@ std::optional<Admitted> admission_of(const KeyLine& line) {
     }
   }
   if (!ours || result.peer.empty()) return std::nullopt;
+  result.key = line.type + " " + line.base64;
   return result;
 }
 

@@ -86,6 +86,19 @@ TEST_F(Accept, LetsAPeerInUntilItIsRemoved) {
   EXPECT_EQ(accept({"ph2", "--remove"}).exit_code, 1);
 }
 
+TEST_F(Accept, SaysWhenAnotherKeyOfThatNameIsLetInNoMore) {
+  ASSERT_EQ(accept({"ph2", home / "ph2.pub", "--read-only"}).exit_code, 0);
+  EXPECT_FALSE(contains(accept({"ph2", home / "ph2.pub"}).errors, "another key")) << "it is the same";
+  ASSERT_EQ(accept({"ph2", home / "ph2.pub", "--read-only"}).exit_code, 0);
+  const auto other = test::read_text(nodes->sshd.client_key() + ".pub");
+  const auto json = accept({"ph2", "--key", other.substr(0, other.find(' ', other.find(' ') + 1)), "--json"});
+  const auto first = test::read_text(home / "ph2.pub");
+  EXPECT_TRUE(contains(json.output, "\"replaced\": \"" + first.substr(0, first.find(' ', first.find(' ') + 1)) + "\"")) << json.output;
+  EXPECT_TRUE(contains(json.output, "\"replaced_read_only\": true")) << json.output;
+  const auto said = accept({"ph2", home / "ph2.pub"});
+  EXPECT_TRUE(contains(said.errors, "another key was let in as ph2 before")) << said.errors;
+}
+
 TEST_F(Accept, LetsAReadOnlyPeerChangeNothing) {
   ASSERT_EQ(accept({"ph2", home / "ph2.pub", "--read-only"}).exit_code, 0);
   const auto before = test::content_of(nodes->ph1.gravity());

@@ -31,6 +31,7 @@ struct Admitted {
   std::string peer;
   bool read_only = false;
   bool restricted = false;  ///< the line has `restrict`
+  std::string key;          ///< "ssh-ed25519 AAAA…", without its comment
 };
 std::vector<Admitted> admitted(std::string_view content);
 
