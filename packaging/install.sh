@@ -160,6 +160,9 @@ esac
 if [ -e "$root/var/lib/dpkg/info/gravity-sync.list" ] && [ -e "$root/usr/bin/gravity-sync" ]; then
   fail "the Debian package gravity-sync is installed here; update that, or remove it first: apt-get remove gravity-sync"
 fi
+if [ -e "$root/etc/systemd/system/gravity-sync.timer" ]; then
+  fail "the timer of the retired gravity-sync script is still here, and would start what is installed now: systemctl disable --now gravity-sync.timer; rm /etc/systemd/system/gravity-sync.timer; systemctl daemon-reload"
+fi
 [ -e "$here/bin/gravity-sync" ] || fail "$here/bin/gravity-sync is not there: this script belongs into the unpacked archive"
 said=$("$here/bin/gravity-sync" version 2>&1) || fail "the program does not run on this machine ($(uname -m)); is it the archive for it? It says: $said"
 

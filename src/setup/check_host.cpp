@@ -112,6 +112,7 @@ Findings check_service(const config::Config& config) {
   else if (all.empty())
     all.push_back(not_running(config));
   if (!has_systemd()) return all;
+  if (const auto left = left_by_the_script()) all.push_back(wrong(service, left->what(), left->hint()));
   const auto enabled = systemctl("is-enabled");
   if (answer && enabled != "enabled")
     all.push_back(hint(service, "the daemon is not started when this host starts", "sudo gravity-sync auto on"));

@@ -197,12 +197,35 @@ std::string cron_table(const config::Config& config, const std::string& program)
   return table;
 }
 
+std::optional<Error> left_by_the_script() {
+  constexpr const char* timer = "/etc/systemd/system/gravity-sync.timer";
+  constexpr const char* service = "/etc/systemd/system/gravity-sync.service";
+  constexpr const char* program = "/usr/local/bin/gravity-sync";
+  if (::access(timer, F_OK) == 0)
+    return Error(
+        ErrorCode::refused, fmt::format("{} is of the retired gravity-sync script, and goes on starting gravity-sync.service", timer),
+        fmt::format("take it away: sudo systemctl disable --now gravity-sync.timer; sudo rm {}; sudo systemctl daemon-reload", timer));
+  const auto unit = util::read_file(service);
+  if (unit && unit->find("gravity-sync daemon") == std::string::npos)
+    return Error(ErrorCode::refused, fmt::format("{} is not this program's unit, perhaps that of the retired gravity-sync script", service),
+                 fmt::format("take it away: sudo systemctl stop gravity-sync.service; sudo rm {}; sudo systemctl daemon-reload", service));
+  // systemd, as a shell, looks there before it looks in /usr/bin.
+  struct stat own {
+  }, packaged{}, other{};
+  if (::stat("/proc/self/exe", &own) == 0 && ::stat("/usr/bin/gravity-sync", &packaged) == 0 && ::stat(program, &other) == 0 &&
+      own.st_ino == packaged.st_ino && own.st_dev == packaged.st_dev && own.st_ino != other.st_ino)
+    return Error(ErrorCode::refused, fmt::format("{} is another gravity-sync, and the service would run that one", program),
+                 fmt::format("look at it, and take it away: sudo rm {}", program));
+  return std::nullopt;
+}
+
 bool has_systemd() {
   return ::access("/run/systemd/system", F_OK) == 0;
 }
 
 void turn_on(const ServicePlan& plan, const Say& say) {
   require_root("auto on");
+  if (const auto left = left_by_the_script()) throw Error(*left);
   for (const auto& unit : plan.on) {
     if (const auto shown = systemctl({"cat", unit}); shown.exit_code != 0)
       throw Error(ErrorCode::not_found, fmt::format("systemd does not know {}: {}", unit, util::words_of(shown)),

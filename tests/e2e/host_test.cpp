@@ -75,6 +75,22 @@ TEST_F(Host, IsSyncedByTheServiceWhereSystemdIs) {
   EXPECT_TRUE(contains(asked(), "systemctl disable --now gravity-sync.service\n")) << asked();
 }
 
+TEST_F(Host, IsNotHandedToWhatTheRetiredScriptOfOurNameHasLeft) {
+  std::filesystem::create_directories("/run/systemd/system");
+  std::filesystem::create_directories("/etc/systemd/system");
+  test::write_text("/etc/systemd/system/gravity-sync.timer", "[Timer]\nOnUnitInactiveSec=5m\n");
+  test::write_text("/etc/systemd/system/gravity-sync.service", "[Service]\nExecStart=/usr/local/bin/gravity-sync\n");
+  for (const char* unit : {"gravity-sync.timer", "gravity-sync.service"}) {
+    const auto refused = run({"auto", "on"});
+    EXPECT_EQ(refused.exit_code, 4) << refused.errors;
+    EXPECT_TRUE(contains(refused.errors, std::string("/etc/systemd/system/") + unit)) << refused.errors;
+    EXPECT_TRUE(contains(refused.errors, std::string("sudo rm /etc/systemd/system/") + unit)) << refused.errors;
+    std::filesystem::remove(std::string("/etc/systemd/system/") + unit);
+  }
+  EXPECT_FALSE(contains(asked(), "systemctl enable")) << asked();
+  EXPECT_EQ(run({"auto", "on"}).exit_code, 0);
+}
+
 TEST_F(Host, SaysWhatSystemdSaidAndWhereToLook) {
   std::filesystem::create_directories("/run/systemd/system");
   const auto fail = [&](const std::string& what) {

@@ -1,11 +1,13 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "gsync/config/config.hpp"
 #include "gsync/pihole/installation.hpp"
+#include "gsync/util/error.hpp"
 
 /// The daemon as a service of systemd, or a line for cron where there is no systemd.
 namespace gsync::setup {
@@ -22,6 +24,9 @@ ServicePlan plan_service(const config::Config& config, const pihole::Installatio
 
 /// The crontab that does the same every five minutes. `program` is gravity-sync's path. Error{config} when there is no peer, or a path that
 /// cannot stand in a crontab.
+/// What the retired script of our name has left on this host, which starts that script or us whatever is said here; nullopt: nothing.
+std::optional<Error> left_by_the_script();
+
 std::string cron_table(const config::Config& config, const std::string& program);
 
 bool has_systemd();
