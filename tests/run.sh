@@ -53,6 +53,8 @@ if [ -n "${sanitize:-}" ]; then
 fi
 build_directory=${BUILD_DIR:-$source_directory/build$suffix}
 
+# shellcheck disable=SC2034  # for install_missing
+more_packages=strace:strace
 [ "$install" = no ] || install_missing
 configure_and_build "$source_directory" "$build_directory" '' "-DCMAKE_BUILD_TYPE=$build_type" -DGSYNC_TESTS=ON ${options[@]+"${options[@]}"}
 

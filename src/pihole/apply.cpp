@@ -86,7 +86,8 @@ class Apply {
         throw Error(ErrorCode::refused, fmt::format("{} cannot be set on this Pi-hole", plural_of(kind)), "leave them out with --only");
       }
       if (const auto& expected = change_.expected.records[i]; expected && model::digest_of(*before[i]) != *expected)
-        throw Error(ErrorCode::conflict, fmt::format("the {} have changed since the plan was made", plural_of(kind)), "run it again");
+        throw Error(ErrorCode::conflict, fmt::format("the {} of {} have changed since the plan was made", plural_of(kind), parts_.name),
+                    "run it again");
       auto lines = model::parse_records(kind, *change_.records[i]);
       if (kind == model::RecordKind::setting) {
         check_settings(*before[i], lines);
@@ -506,8 +507,8 @@ class Apply {
   AfterGravity after_gravity_;
   Ftl ftl_;
   PendingRun pending_;
-  std::optional<LiveContent> before_;  // absent when live is damaged and a whole copy replaces it
-  std::optional<replica::Identity> damaged_;
+  std::optional<LiveContent> before_;         // absent when live is damaged and a whole copy replaces it
+  std::optional<replica::Identity> damaged_;  // what is replaced then; absent when there is no file
   std::optional<NewVersion> version_;
   model::Records records_before_;
   std::vector<std::pair<model::RecordKind, model::RecordLines>> records_;

@@ -210,8 +210,9 @@ std::optional<Error> left_by_the_script() {
     return Error(ErrorCode::refused, fmt::format("{} is not this program's unit, perhaps that of the retired gravity-sync script", service),
                  fmt::format("take it away: sudo systemctl stop gravity-sync.service; sudo rm {}; sudo systemctl daemon-reload", service));
   // systemd, as a shell, looks there before it looks in /usr/bin.
-  struct stat own {
-  }, packaged{}, other{};
+  struct stat own {};
+  struct stat packaged {};
+  struct stat other {};
   if (::stat("/proc/self/exe", &own) == 0 && ::stat("/usr/bin/gravity-sync", &packaged) == 0 && ::stat(program, &other) == 0 &&
       own.st_ino == packaged.st_ino && own.st_dev == packaged.st_dev && own.st_ino != other.st_ino)
     return Error(ErrorCode::refused, fmt::format("{} is another gravity-sync, and the service would run that one", program),

@@ -24,10 +24,10 @@ ServicePlan plan_service(const config::Config& config, const pihole::Installatio
 
 /// The crontab that does the same every five minutes. `program` is gravity-sync's path. Error{config} when there is no peer, or a path that
 /// cannot stand in a crontab.
+std::string cron_table(const config::Config& config, const std::string& program);
+
 /// What the retired script of our name has left on this host, which starts that script or us whatever is said here; nullopt: nothing.
 std::optional<Error> left_by_the_script();
-
-std::string cron_table(const config::Config& config, const std::string& program);
 
 bool has_systemd();
 /// What is about to be done, for a person.
